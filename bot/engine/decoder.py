@@ -1,0 +1,198 @@
+"""The forward pass of the Llama family over a ragged batch: rows of many sequences in one go.
+
+Covers Llama, Mistral, SmolLM2, Qwen1.5, Qwen2.5 and Qwen3: grouped heads, QKV bias, QK norm, tied and untied
+heads, rotary embeddings given as frequencies. Knows tensors and slots, nothing about requests.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from bot.engine.kv import Shape, Slot
+from bot.engine.linear import Linear
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The numbers of a model of the Llama family. `rope_frequencies` is float32 [head_dim / 2], radians a token."""
+
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    norm_epsilon: float
+    rope_frequencies: Tensor
+    rope_scale: float = 1.0
+    sliding_window: int | None = None
+
+    def kv_shape(self, dtype: torch.dtype) -> Shape:
+        """What a token takes in the KV pool."""
+        return Shape(self.layers, self.kv_heads, self.head_dim, dtype)
+
+
+@dataclass(eq=False, slots=True)
+class Layer:
+    """The weights of one layer; norms are float32, `query_norm` and `key_norm` only where the model has them."""
+
+    attention_norm: Tensor
+    qkv: Linear
+    query_norm: Tensor | None
+    key_norm: Tensor | None
+    attention_out: Linear
+    mlp_norm: Tensor
+    gate_up: Linear
+    down: Linear
+
+
+@dataclass(eq=False, slots=True)
+class Weights:
+    """All weights. `embedding` is [vocab, hidden] in any float type, often mapped from the file."""
+
+    embedding: Tensor
+    layers: list[Layer]
+    norm: Tensor
+    head: Linear
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Adjacent rows of a batch that belong to one sequence.
+
+    They are stored in `slot` from `start` on, and each attends to the first `context` tokens of the slot and to
+    the rows of its own span up to itself. `context < start` makes a branch: another continuation of one prompt.
+    """
+
+    slot: Slot
+    tokens: Sequence[int]
+    start: int
+    context: int
+
+    @property
+    def positions(self) -> range:
+        """Where the rows stand in their text."""
+        return range(self.context, self.context + len(self.tokens))
+
+
+@dataclass(slots=True)
+class Batch:
+    """One forward pass: the rows of all spans, one after another, and which of them the caller wants to see."""
+
+    spans: list[Span] = field(default_factory=list)
+    wanted: list[int] = field(default_factory=list)
+    rows: int = 0
+
+    def add(self, span: Span, wanted: int = 0) -> range:
+        """Append a span and ask for its last `wanted` rows; returns where those stand in the result."""
+        self.spans.append(span)
+        self.rows += len(span.tokens)
+        first = len(self.wanted)
+        self.wanted.extend(range(self.rows - wanted, self.rows))
+        return range(first, first + wanted)
+
+
+class Decoder:
+    """Runs batches through the layers with plain torch calls."""
+
+    def __init__(self, architecture: Architecture, weights: Weights, context: int) -> None:
+        self.architecture = architecture
+        self.weights = weights
+        angles = torch.outer(torch.arange(context).float(), architecture.rope_frequencies)
+        self._cos = angles.cos().mul_(architecture.rope_scale)
+        self._sin = angles.sin().mul_(architecture.rope_scale)
+
+    @torch.inference_mode()
+    def forward(self, batch: Batch) -> Tensor:
+        """Normed hidden states of the wanted rows, float32 [wanted, hidden]. Fills the slots' keys and values."""
+        arch = self.architecture
+        tokens = torch.tensor([token for span in batch.spans for token in span.tokens])
+        positions = torch.tensor([position for span in batch.spans for position in span.positions])
+        cos, sin = self._cos[positions, None], self._sin[positions, None]
+        masks = [_mask(span, arch.heads // arch.kv_heads, arch.sliding_window) for span in batch.spans]
+        x = F.embedding(tokens, self.weights.embedding).float()
+        for index, layer in enumerate(self.weights.layers):
+            qkv = layer.qkv(self._norm(x, layer.attention_norm))
+            query, key, value = self._heads(qkv, layer, cos, sin)
+            x = x + layer.attention_out(self._attend(index, batch.spans, masks, query, key, value))
+            gate, up = layer.gate_up(self._norm(x, layer.mlp_norm)).chunk(2, dim=1)
+            x = x + layer.down(F.silu(gate) * up)
+        return self._norm(x[batch.wanted], self.weights.norm)
+
+    @torch.inference_mode()
+    def logits(self, states: Tensor) -> Tensor:
+        """float32 [rows, vocab] from what `forward` returned."""
+        return self.weights.head(states)
+
+    def _norm(self, x: Tensor, weight: Tensor) -> Tensor:
+        return F.rms_norm(x, (x.shape[-1],), weight, self.architecture.norm_epsilon)
+
+    def _heads(self, qkv: Tensor, layer: Layer, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Split [rows, …] into query, key and value [rows, heads, head_dim], normed and rotated."""
+        arch = self.architecture
+        sizes = [arch.heads, arch.kv_heads, arch.kv_heads]
+        query, key, value = torch.split(qkv.view(len(qkv), -1, arch.head_dim), sizes, dim=1)
+        if layer.query_norm is not None and layer.key_norm is not None:
+            query, key = self._norm(query, layer.query_norm), self._norm(key, layer.key_norm)
+        return _rotate(query, cos, sin), _rotate(key, cos, sin), value
+
+    def _attend(
+        self,
+        layer: int,
+        spans: Sequence[Span],
+        masks: Sequence[Tensor | None],
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+    ) -> Tensor:
+        """Store keys and values, then attend span by span; returns [rows, heads · head_dim]."""
+        out = torch.empty_like(query)
+        row = 0
+        for span, mask in zip(spans, masks, strict=True):
+            rows = slice(row, row := row + len(span.tokens))
+            stored = span.slot.data[layer]
+            keys, values = _remember(stored, span, key[rows], value[rows])
+            out[rows] = _attention(query[rows].to(stored.dtype), keys, values, mask)
+        return out.flatten(1)
+
+
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary position embedding in halves (Su et al. 2021, as in GPT-NeoX); x is [rows, heads, head_dim]."""
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+
+
+def _remember(stored: Tensor, span: Span, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    """Write a span's keys and values to its slot; returns all that it attends to, [kv_heads, keys, head_dim]."""
+    end = span.start + len(span.tokens)
+    stored[0, :, span.start : end] = key.transpose(0, 1)
+    stored[1, :, span.start : end] = value.transpose(0, 1)
+    if span.context == span.start:
+        return stored[0, :, :end], stored[1, :, :end]
+    both = torch.cat((stored[:, :, : span.context], stored[:, :, span.start : end]), dim=2)
+    return both[0], both[1]
+
+
+def _attention(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+    """[rows, heads, head_dim] of one span. The heads of a group become rows, which spares `enable_gqa`'s slow path."""
+    rows, heads, head_dim = query.shape
+    kv_heads = len(keys)
+    grouped = query.view(rows, kv_heads, -1, head_dim).permute(1, 2, 0, 3).reshape(kv_heads, -1, head_dim)
+    mask = None if mask is None else mask.to(query.dtype)
+    out = F.scaled_dot_product_attention(grouped[None], keys[None], values[None], attn_mask=mask)[0]
+    return out.view(kv_heads, -1, rows, head_dim).permute(2, 0, 1, 3).reshape(rows, heads, head_dim).float()
+
+
+def _mask(span: Span, group: int, window: int | None) -> Tensor | None:
+    """What each row of a span must not see, as 0 or -inf [group · rows, keys]; None where it may see all."""
+    rows, keys = len(span.tokens), span.context + len(span.tokens)
+    if rows == 1 and (window is None or keys <= window):
+        return None
+    position = torch.arange(span.context, keys)[:, None]
+    key = torch.arange(keys)
+    hidden = key > position
+    if window is not None:
+        hidden |= key <= position - window
+    return torch.zeros(rows, keys).masked_fill_(hidden, float("-inf")).repeat(group, 1)

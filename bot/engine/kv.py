@@ -1,0 +1,207 @@
+"""Keys and values of the attention: one slot per sequence, reused by exact token prefix, evicted by bytes.
+
+A slot is one contiguous tensor, so attention reads it as a view. Knows token ids and bytes, not what they mean.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+
+Key = TypeVar("Key")
+
+CAPACITY_STEP = 64
+"""Slots grow in steps of so many tokens, so that a little longer answer fits the same slot."""
+
+
+class PoolExhausted(Exception):
+    """The memory cap does not leave room for this sequence now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What one token's keys and values look like."""
+
+    layers: int
+    kv_heads: int
+    head_dim: int
+    dtype: torch.dtype
+
+    @property
+    def token_bytes(self) -> int:
+        """Bytes that one token takes over all layers."""
+        return self.layers * 2 * self.kv_heads * self.head_dim * self.dtype.itemsize
+
+
+@dataclass(eq=False, slots=True)
+class Slot:
+    """The past of one sequence. `data` is [layers, 2, kv_heads, capacity, head_dim]; 0 keys, 1 values.
+
+    `tokens` are exactly the ids whose keys and values `data` holds, in order.
+    """
+
+    data: torch.Tensor
+    tokens: list[int] = field(default_factory=list)
+
+    @property
+    def capacity(self) -> int:
+        """Number of tokens that fit."""
+        return self.data.shape[3]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes reserved for this slot."""
+        return self.data.nbytes
+
+    def truncate(self, length: int) -> None:
+        """Forget everything behind the first `length` tokens."""
+        del self.tokens[length:]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolUsage:
+    """Bytes of a pool: `used` by running sequences, `kept` for later turns and prefixes, `free`."""
+
+    used: int
+    kept: int
+    free: int
+
+
+class Pool:
+    """All slots, under one cap in bytes.
+
+    Every slot is in exactly one place: `_taken` (a running sequence writes to it), `_conversations` (waits for
+    the conversation's next turn) or `_prefixes` (the constant start of a task's prompts, only ever copied from).
+    The dictionaries are in order of last use, oldest first.
+    """
+
+    def __init__(self, shape: Shape, limit_bytes: int) -> None:
+        self.shape = shape
+        self.limit_bytes = limit_bytes
+        self._taken: set[Slot] = set()
+        self._conversations: dict[str, Slot] = {}
+        self._prefixes: dict[tuple[int, ...], Slot] = {}
+
+    def take(self, tokens: Sequence[int], room: int, conversation: str | None = None) -> Slot:
+        """A slot for `tokens` and `room` more, already filled with the longest prefix that is known.
+
+        At least the last token is left to compute, for somebody needs its output. Raises PoolExhausted.
+        """
+        own = self._conversations.pop(conversation, None) if conversation is not None else None
+        source, reused = self._longest_prefix(tokens, own)
+        capacity = len(tokens) + room
+        if own is not None and own.capacity >= capacity and (source is own or not reused):
+            own.truncate(reused)
+            self._taken.add(own)
+            return own
+        try:
+            slot = self._allocate(capacity, keep=source)
+        except PoolExhausted:
+            if own is not None and conversation is not None:
+                self._conversations[conversation] = own
+            raise
+        if source is not None:
+            _copy(source, slot, reused)
+        self._taken.add(slot)
+        return slot
+
+    def release(self, slot: Slot, conversation: str | None = None) -> None:
+        """Give a slot back; with `conversation` it waits for the next turn, else its memory is freed."""
+        self._taken.discard(slot)
+        if conversation is not None and slot.tokens:
+            self._conversations[conversation] = slot
+
+    def keep_prefix(self, slot: Slot, length: int) -> None:
+        """Remember the first `length` tokens of `slot` for all later prompts that start with them."""
+        key = tuple(slot.tokens[:length])
+        if not key or key in self._prefixes or len(key) < length:
+            return
+        try:
+            copy = self._allocate(length, keep=slot)
+        except PoolExhausted:
+            return
+        _copy(slot, copy, length)
+        self._prefixes[key] = copy
+
+    def forget(self, conversation: str) -> None:
+        """Free what is kept for `conversation`."""
+        self._conversations.pop(conversation, None)
+
+    def clear(self) -> None:
+        """Free everything that no running sequence holds."""
+        self._conversations.clear()
+        self._prefixes.clear()
+
+    def fits(self, tokens: int) -> bool:
+        """Whether a sequence of so many tokens could ever be held."""
+        return self._bytes_for(tokens) <= self.limit_bytes
+
+    def usage(self) -> PoolUsage:
+        """Where the bytes are."""
+        used = sum(slot.bytes for slot in self._taken)
+        kept = sum(slot.bytes for slot in self._kept())
+        return PoolUsage(used, kept, self.limit_bytes - used - kept)
+
+    def check(self) -> None:
+        """Raise AssertionError if the books do not balance; tests call this after every scenario."""
+        slots = [*self._taken, *self._kept()]
+        addresses = {slot.data.data_ptr() for slot in slots}
+        if len({id(slot) for slot in slots}) != len(slots) or len(addresses) != len(slots):
+            raise AssertionError("a slot is in two places")
+        if any(len(slot.tokens) > slot.capacity for slot in slots):
+            raise AssertionError("a slot holds more tokens than it has room for")
+        if self.usage().free < 0:
+            raise AssertionError("the pool is over its cap")
+
+    def _kept(self) -> Iterator[Slot]:
+        return itertools.chain(self._conversations.values(), self._prefixes.values())
+
+    def _longest_prefix(self, tokens: Sequence[int], own: Slot | None) -> tuple[Slot | None, int]:
+        """The slot that shares most of the start of `tokens`; the conversation's own wins a tie."""
+        best, length = own, _common(own.tokens, tokens) if own is not None else 0
+        for slot in self._kept():
+            if (common := _common(slot.tokens, tokens)) > length:
+                best, length = slot, common
+        return (best, length) if length else (None, 0)
+
+    def _allocate(self, tokens: int, keep: Slot | None) -> Slot:
+        needed = self._bytes_for(tokens)
+        self._evict(needed, keep)
+        capacity = needed // self.shape.token_bytes
+        size = (self.shape.layers, 2, self.shape.kv_heads, capacity, self.shape.head_dim)
+        return Slot(torch.empty(size, dtype=self.shape.dtype))
+
+    def _evict(self, needed: int, keep: Slot | None) -> None:
+        """Free kept slots, least recently used first, conversations before prefixes."""
+        missing = needed - self.usage().free
+        missing -= _drop_oldest(self._conversations, missing, keep)
+        missing -= _drop_oldest(self._prefixes, missing, keep)
+        if missing > 0:
+            raise PoolExhausted(f"{needed} bytes of KV needed, {needed - missing} of {self.limit_bytes} free")
+
+    def _bytes_for(self, tokens: int) -> int:
+        steps = -(-tokens // CAPACITY_STEP)
+        return steps * CAPACITY_STEP * self.shape.token_bytes
+
+
+def _drop_oldest(slots: dict[Key, Slot], missing: int, keep: Slot | None) -> int:
+    """Drop slots but `keep` until `missing` bytes are free; returns how many bytes were freed."""
+    freed = 0
+    for key in [key for key, slot in slots.items() if slot is not keep]:
+        if freed >= missing:
+            break
+        freed += slots.pop(key).bytes
+    return freed
+
+
+def _common(known: Sequence[int], tokens: Sequence[int]) -> int:
+    """Length of the common start, at most all of `tokens` but the last."""
+    limit = min(len(known), len(tokens) - 1)
+    return next((i for i in range(limit) if known[i] != tokens[i]), limit)
+
+
+def _copy(source: Slot, target: Slot, length: int) -> None:
+    target.data[:, :, :, :length] = source.data[:, :, :, :length]
+    target.tokens = source.tokens[:length]

@@ -1,0 +1,197 @@
+"""Matrix products with the weights of the model, in the formats that CPUs are good at, and the test that picks one.
+
+Every format maps float32 [rows, in] to float32 [rows, out], and treats each row on its own: what stands in one
+row never changes another (activation scales are per token, never per batch).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+FormatName = Literal["int8", "int8-bf16", "bf16", "fp32"]
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One weight matrix [out, in] as it is stored: float, or int8 with a float32 scale [out]; `bias` is [out]."""
+
+    values: Tensor
+    scale: Tensor | None = None
+    bias: Tensor | None = None
+
+    def quantized(self) -> "Weight":
+        """The same in int8: symmetric, one scale per output."""
+        if self.scale is not None:
+            return self
+        values = self.values.float()
+        scale = values.abs().amax(1).clamp_min_(1e-12).div_(127)
+        return Weight(values.div_(scale[:, None]).round_().to(torch.int8), scale, _float(self.bias))
+
+    def dequantized(self) -> Tensor:
+        """float32 [out, in]."""
+        values = self.values.float()
+        return values if self.scale is None else values.mul_(self.scale[:, None])
+
+
+class Linear(Protocol):
+    """`x @ weight.T + bias` in one format."""
+
+    @classmethod
+    def pack(cls, weight: Weight) -> Self:
+        """Bring the weight into the order in memory that the product wants."""
+        ...
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """float32 [rows, in] → float32 [rows, out]."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
+class Fp32:
+    """Exact, four bytes a weight."""
+
+    weight: Tensor
+    bias: Tensor | None
+    dtype: ClassVar[torch.dtype] = torch.float32
+
+    @classmethod
+    def pack(cls, weight: Weight) -> Self:
+        bias = None if weight.bias is None else weight.bias.to(cls.dtype)
+        return cls(weight.dequantized().to(cls.dtype), bias)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.linear(x.to(self.dtype), self.weight, self.bias).float()
+
+
+class Bf16(Fp32):
+    """Two bytes a weight; fast with AVX512-BF16 or AMX."""
+
+    dtype: ClassVar[torch.dtype] = torch.bfloat16
+
+
+@dataclass(eq=False, slots=True)
+class Int8:
+    """int8 weights times uint8 activations through oneDNN: the fastest, and right only where there is VNNI.
+
+    A row is quantised on its own and asymmetrically, `x = step · (q - zero)`. The product is called with zero
+    point 0 and `zero` times the sum of each weight row is taken off afterwards, which is exact and costs nothing.
+    """
+
+    packed: Tensor
+    scale: Tensor
+    row_sum: Tensor
+    zeros: Tensor
+    bias: Tensor | None
+
+    @classmethod
+    def pack(cls, weight: Weight) -> Self:
+        weight = weight.quantized()
+        assert weight.scale is not None
+        row_sum = weight.values.sum(1, dtype=torch.int32).float() * weight.scale
+        packed = torch.ops.onednn.qlinear_prepack(weight.values, None)
+        zeros = torch.zeros(len(row_sum), dtype=torch.int64)
+        return cls(packed, weight.scale, row_sum, zeros, weight.bias)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        low, high = (bound.float() for bound in torch.aminmax(x, dim=1, keepdim=True))
+        step = (high - low).clamp_min_(1e-12).div_(255)
+        zero = (-low / step).round_()
+        q = x.div(step).add_(zero).round_().clamp_(0, 255).to(torch.uint8)
+        product: Tensor = torch.ops.onednn.qlinear_pointwise(
+            q, 1.0, 0, self.packed, self.scale, self.zeros, None, 1.0, 0, torch.float32, "none", [], ""
+        )
+        product = product.addcmul_(zero, self.row_sum, value=-1).mul_(step)
+        return product if self.bias is None else product.add_(self.bias)
+
+
+@dataclass(eq=False, slots=True)
+class Int8Bf16:
+    """int8 weights times bfloat16 activations: right on every CPU, one byte a weight.
+
+    `_weight_int8pack_mm` reads little and computes slowly, so from `WIDE` rows on the weight is widened to
+    float32 once for all rows.
+    """
+
+    values: Tensor
+    scale: Tensor
+    scale_bf16: Tensor
+    bias: Tensor | None
+    WIDE: ClassVar[int] = 16
+
+    @classmethod
+    def pack(cls, weight: Weight) -> Self:
+        weight = weight.quantized()
+        assert weight.scale is not None
+        return cls(weight.values, weight.scale, weight.scale.bfloat16(), weight.bias)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if len(x) < self.WIDE:
+            product = torch._weight_int8pack_mm(x.bfloat16(), self.values, self.scale_bf16).float()
+        else:
+            product = F.linear(x.bfloat16().float(), self.values.float()).mul_(self.scale)
+        return product if self.bias is None else product.add_(self.bias)
+
+
+FORMATS: dict[FormatName, type[Linear]] = {"int8": Int8, "int8-bf16": Int8Bf16, "bf16": Bf16, "fp32": Fp32}
+
+TOLERANCE = 0.02
+"""Largest relative error that the self-test accepts. Rounding stays below 0.01; a saturated sum is 0.18 off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The format that was picked, and why, for the log and for `check`."""
+
+    name: FormatName
+    reason: str
+
+
+def self_test(linear: type[Linear]) -> float:
+    """Largest relative error against float64 on inputs at the ends of the range, where wrong kernels saturate."""
+    generator = torch.Generator().manual_seed(1)
+    worst = 0.0
+    for rows in (1, 3, 16, 40):
+        x = torch.rand(rows, 256, generator=generator).add_(0.2)
+        x[0] = 1.0
+        x[:, 0] = 0.0
+        weight = torch.rand(96, 256, generator=generator).mul_(0.2).add_(0.8)
+        exact = x.double() @ weight.double().T
+        error = (linear.pack(Weight(weight))(x) - exact).abs().amax() / exact.abs().amax()
+        worst = max(worst, error.item())
+    return worst
+
+
+def select(wanted: FormatName | Literal["auto"]) -> Selection:
+    """The fastest format that is right on this CPU, or the wanted one.
+
+    Raises ValueError when the wanted format computes wrong numbers here.
+    """
+    if wanted != "auto":
+        if (error := self_test(FORMATS[wanted])) > TOLERANCE:
+            raise ValueError(
+                f"model.weights = {wanted!r} computes wrong numbers on this CPU ({error:.0%} off); use 'auto'"
+            )
+        return Selection(wanted, "chosen in the configuration")
+    skipped = []
+    for name, supported in _AUTOMATIC:
+        if not supported():
+            skipped.append(f"{name}: not supported by this CPU")
+        elif (error := self_test(FORMATS[name])) > TOLERANCE:
+            skipped.append(f"{name}: {error:.0%} off in the self-test")
+        else:
+            return Selection(name, "; ".join(["the fastest that is right here", *skipped]))
+    return Selection("fp32", "; ".join(["nothing faster is right here", *skipped]))
+
+
+_AUTOMATIC: tuple[tuple[FormatName, Callable[[], bool]], ...] = (
+    ("int8", lambda: True),
+    ("int8-bf16", lambda: True),
+)
+
+
+def _float(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.float()
