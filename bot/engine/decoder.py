@@ -50,9 +50,12 @@ class Layer:
 
 @dataclass(eq=False, slots=True)
 class Weights:
-    """All weights. `embedding` is [vocab, hidden] in any float type, often mapped from the file."""
+    """All weights. `embedding` and `output_embedding` (the head once more, for a few of its rows) are
+    [vocab, hidden] in any float type, mapped from the file: only the rows that are used take memory.
+    """
 
     embedding: Tensor
+    output_embedding: Tensor
     layers: list[Layer]
     norm: Tensor
     head: Linear
@@ -125,6 +128,11 @@ class Decoder:
     def logits(self, states: Tensor) -> Tensor:
         """float32 [rows, vocab] from what `forward` returned."""
         return self.weights.head(states)
+
+    @torch.inference_mode()
+    def scores(self, states: Tensor, tokens: Sequence[int]) -> Tensor:
+        """The logits of a few tokens only, float32 [rows, len(tokens)]: reads their rows of the head, not all."""
+        return states @ self.weights.output_embedding[list(tokens)].float().T
 
     def _norm(self, x: Tensor, weight: Tensor) -> Tensor:
         return F.rms_norm(x, (x.shape[-1],), weight, self.architecture.norm_epsilon)

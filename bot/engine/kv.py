@@ -89,21 +89,17 @@ class Pool:
 
         At least the last token is left to compute, for somebody needs its output. Raises PoolExhausted.
         """
+        needed = self._bytes_for(len(tokens) + room)
+        self._require(needed)
         own = self._conversations.pop(conversation, None) if conversation is not None else None
         source, reused = self._longest_prefix(tokens, own)
-        capacity = len(tokens) + room
-        if own is not None and own.capacity >= capacity and (source is own or not reused):
-            own.truncate(reused)
-            self._taken.add(own)
-            return own
-        try:
-            slot = self._allocate(capacity, keep=source)
-        except PoolExhausted:
-            if own is not None and conversation is not None:
-                self._conversations[conversation] = own
-            raise
-        if source is not None:
-            _copy(source, slot, reused)
+        if own is not None and own.bytes >= needed and source in (own, None):
+            slot = own
+            slot.truncate(reused)
+        else:
+            slot = self._allocate(needed, keep=source)
+            if source is not None:
+                _copy(source, slot, reused)
         self._taken.add(slot)
         return slot
 
@@ -118,12 +114,10 @@ class Pool:
         key = tuple(slot.tokens[:length])
         if not key or key in self._prefixes or len(key) < length:
             return
-        try:
-            copy = self._allocate(length, keep=slot)
-        except PoolExhausted:
-            return
-        _copy(slot, copy, length)
-        self._prefixes[key] = copy
+        needed = self._bytes_for(length)
+        if needed <= self.usage().free:
+            self._prefixes[key] = copy = self._allocate(needed, keep=slot)
+            _copy(slot, copy, length)
 
     def forget(self, conversation: str) -> None:
         """Free what is kept for `conversation`."""
@@ -166,34 +160,33 @@ class Pool:
                 best, length = slot, common
         return (best, length) if length else (None, 0)
 
-    def _allocate(self, tokens: int, keep: Slot | None) -> Slot:
-        needed = self._bytes_for(tokens)
-        self._evict(needed, keep)
+    def _require(self, needed: int) -> None:
+        if needed > (free := self.limit_bytes - self.usage().used):
+            raise PoolExhausted(f"{needed} bytes of KV needed, {free} of {self.limit_bytes} not in use")
+
+    def _allocate(self, needed: int, keep: Slot | None) -> Slot:
+        """A new slot; kept ones make room, least recently used first, conversations before prefixes.
+
+        `keep` is about to be copied from. It goes last, and is freed only when its reader lets go of it.
+        """
+        for spared in (keep, None):
+            _drop_oldest(self._conversations, needed - self.usage().free, spared)
+            _drop_oldest(self._prefixes, needed - self.usage().free, spared)
         capacity = needed // self.shape.token_bytes
         size = (self.shape.layers, 2, self.shape.kv_heads, capacity, self.shape.head_dim)
         return Slot(torch.empty(size, dtype=self.shape.dtype))
-
-    def _evict(self, needed: int, keep: Slot | None) -> None:
-        """Free kept slots, least recently used first, conversations before prefixes."""
-        missing = needed - self.usage().free
-        missing -= _drop_oldest(self._conversations, missing, keep)
-        missing -= _drop_oldest(self._prefixes, missing, keep)
-        if missing > 0:
-            raise PoolExhausted(f"{needed} bytes of KV needed, {needed - missing} of {self.limit_bytes} free")
 
     def _bytes_for(self, tokens: int) -> int:
         steps = -(-tokens // CAPACITY_STEP)
         return steps * CAPACITY_STEP * self.shape.token_bytes
 
 
-def _drop_oldest(slots: dict[Key, Slot], missing: int, keep: Slot | None) -> int:
-    """Drop slots but `keep` until `missing` bytes are free; returns how many bytes were freed."""
-    freed = 0
+def _drop_oldest(slots: dict[Key, Slot], missing: int, keep: Slot | None) -> None:
+    """Drop slots but `keep`, oldest first, until `missing` bytes are free or there are no more."""
     for key in [key for key, slot in slots.items() if slot is not keep]:
-        if freed >= missing:
-            break
-        freed += slots.pop(key).bytes
-    return freed
+        if missing <= 0:
+            return
+        missing -= slots.pop(key).bytes
 
 
 def _common(known: Sequence[int], tokens: Sequence[int]) -> int:

@@ -1,0 +1,219 @@
+"""Reads a folder of config.json and safetensors into an Architecture and packed Weights.
+
+The int8 formats are quantised once and stored, so that later starts read half a gigabyte. Tensor names are those
+of Hugging Face's Llama family.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import AutoConfig, PreTrainedConfig
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+from bot.engine.decoder import Architecture, Layer, Weights
+from bot.engine.linear import FORMATS, FormatName, Linear, Weight
+
+SUPPORTED = frozenset({"llama", "mistral", "qwen2", "qwen3"})
+"""Values of `model_type` whose forward pass `decoder.py` computes."""
+
+
+class UnsupportedModel(Exception):
+    """Another architecture, or a variant that the decoder does not compute."""
+
+
+def load(folder: Path, format_name: FormatName, quantized_file: Path) -> tuple[Architecture, Weights]:
+    """Everything that a Decoder needs, in the given format. Raises UnsupportedModel."""
+    architecture = read_architecture(folder)
+    with ExitStack() as files:
+        checkpoint = Checkpoint(folder, files)
+        matrix: Callable[[str], Weight] = checkpoint.matrix
+        if format_name.startswith("int8"):
+            matrix = _quantized(checkpoint, architecture.layers, quantized_file)
+        return architecture, _weights(checkpoint, architecture.layers, matrix, FORMATS[format_name])
+
+
+def read_architecture(folder: Path) -> Architecture:
+    """From config.json. Raises UnsupportedModel."""
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    if config.model_type not in SUPPORTED:
+        raise UnsupportedModel(f"{config.model_type} is not one of {', '.join(sorted(SUPPORTED))}")
+    if config.hidden_act != "silu":
+        raise UnsupportedModel(f"its activation {config.hidden_act} is not silu")
+    frequencies, scale = _rope(config)
+    return Architecture(
+        layers=config.num_hidden_layers,
+        hidden=config.hidden_size,
+        heads=config.num_attention_heads,
+        kv_heads=config.num_key_value_heads,
+        head_dim=_head_dim(config),
+        norm_epsilon=config.rms_norm_eps,
+        rope_frequencies=frequencies,
+        rope_scale=scale,
+        sliding_window=_sliding_window(config),
+    )
+
+
+class Checkpoint:
+    """The safetensors files of a folder, mapped into memory: a tensor costs something when it is touched."""
+
+    def __init__(self, folder: Path, files: ExitStack) -> None:
+        self.paths = sorted(folder.glob("model*.safetensors"))
+        opened = [files.enter_context(safe_open(path, framework="pt")) for path in self.paths]
+        self._file_of = {name: file for file in opened for name in file.keys()}  # noqa: SIM118  # not a dict
+
+    def tensor(self, name: str) -> Tensor:
+        """One tensor, a view of the mapped file. Raises UnsupportedModel when it is not there."""
+        if name not in self._file_of:
+            raise UnsupportedModel(f"its files hold no tensor {name}")
+        tensor: Tensor = self._file_of[name].get_tensor(name)
+        return tensor
+
+    def optional(self, name: str) -> Tensor | None:
+        """One float32 tensor, or None."""
+        return self.tensor(name).float() if name in self._file_of else None
+
+    def embedding(self) -> Tensor:
+        """What turns token ids into states, [vocab, hidden]."""
+        return self.tensor("model.embed_tokens.weight")
+
+    def output_embedding(self) -> Tensor:
+        """What turns states into logits, [vocab, hidden]: the embedding itself where the head is tied to it."""
+        return self.tensor("lm_head.weight") if "lm_head.weight" in self._file_of else self.embedding()
+
+    def matrix(self, name: str) -> Weight:
+        """One weight of a Decoder; those that read the same input are one matrix."""
+        if name == "head":
+            return Weight(self.output_embedding())
+        parts = _parts(name)
+        biases = [self.optional(f"{part}.bias") for part in parts]
+        given = [bias for bias in biases if bias is not None]
+        if len(given) not in (0, len(parts)):
+            raise UnsupportedModel(f"only some of {', '.join(parts)} have a bias")
+        values = torch.cat([self.tensor(f"{part}.weight") for part in parts])
+        return Weight(values, bias=torch.cat(given) if given else None)
+
+    def fingerprint(self) -> str:
+        """Changes when the files do."""
+        stats = [(path.name, path.stat()) for path in self.paths]
+        return ";".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats)
+
+
+def _weights(
+    checkpoint: Checkpoint, layers: int, matrix: Callable[[str], Weight], linear: type[Linear]
+) -> Weights:
+    def layer(index: int) -> Layer:
+        old = f"model.layers.{index}"
+        return Layer(
+            attention_norm=checkpoint.tensor(f"{old}.input_layernorm.weight").float(),
+            qkv=linear.pack(matrix(f"layers.{index}.qkv")),
+            query_norm=checkpoint.optional(f"{old}.self_attn.q_norm.weight"),
+            key_norm=checkpoint.optional(f"{old}.self_attn.k_norm.weight"),
+            attention_out=linear.pack(matrix(f"layers.{index}.attention_out")),
+            mlp_norm=checkpoint.tensor(f"{old}.post_attention_layernorm.weight").float(),
+            gate_up=linear.pack(matrix(f"layers.{index}.gate_up")),
+            down=linear.pack(matrix(f"layers.{index}.down")),
+        )
+
+    return Weights(
+        embedding=checkpoint.embedding(),
+        output_embedding=checkpoint.output_embedding(),
+        layers=[layer(index) for index in range(layers)],
+        norm=checkpoint.tensor("model.norm.weight").float(),
+        head=linear.pack(matrix("head")),
+    )
+
+
+def _names(layers: int) -> Iterator[str]:
+    for index in range(layers):
+        for name in ("qkv", "attention_out", "gate_up", "down"):
+            yield f"layers.{index}.{name}"
+    yield "head"
+
+
+def _parts(name: str) -> Sequence[str]:
+    """Our name of a matrix → Hugging Face's names of what it consists of."""
+    layer, _, kind = name.rpartition(".")
+    parts = {
+        "qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+        "attention_out": ("self_attn.o_proj",),
+        "gate_up": ("mlp.gate_proj", "mlp.up_proj"),
+        "down": ("mlp.down_proj",),
+    }
+    return [f"model.{layer}.{part}" for part in parts[kind]]
+
+
+def _quantized(checkpoint: Checkpoint, layers: int, path: Path) -> Callable[[str], Weight]:
+    """The int8 matrices from `path`, which is written first when it is missing or out of date."""
+    stored = _read_quantized(path, checkpoint.fingerprint())
+    if stored is None:
+        stored = {}
+        for name in _names(layers):
+            weight = checkpoint.matrix(name).quantized()
+            tensors = {"values": weight.values, "scale": weight.scale, "bias": weight.bias}
+            stored |= {f"{name}.{key}": tensor for key, tensor in tensors.items() if tensor is not None}
+        _write_quantized(stored, path, checkpoint.fingerprint())
+    found = stored
+
+    def matrix(name: str) -> Weight:
+        # Each is taken out as it is packed, so that the two copies never stand side by side as a whole.
+        values, scale = found.pop(f"{name}.values"), found.pop(f"{name}.scale")
+        return Weight(values, scale, found.pop(f"{name}.bias", None))
+
+    return matrix
+
+
+def _read_quantized(path: Path, fingerprint: str) -> dict[str, Tensor] | None:
+    if not path.exists():
+        return None
+    with safe_open(path, framework="pt") as file:
+        if (file.metadata() or {}).get("source") != fingerprint:
+            return None
+    return load_file(path)
+
+
+def _write_quantized(stored: Mapping[str, Tensor], path: Path, fingerprint: str) -> None:
+    """All or nothing, also when two processes do it at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        save_file(dict(stored), part, metadata={"source": fingerprint})
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _rope(config: PreTrainedConfig) -> tuple[Tensor, float]:
+    """Frequencies, float32 [head_dim / 2], and the factor on cosine and sine."""
+    parameters: dict[str, Any] = config.rope_parameters
+    kind = parameters["rope_type"]
+    if kind == "default":
+        exponents = torch.arange(0, _head_dim(config), 2).float() / _head_dim(config)
+        return 1.0 / parameters["rope_theta"] ** exponents, 1.0
+    if kind not in {"linear", "llama3", "yarn"}:
+        raise UnsupportedModel(f"its rotary embedding is of the kind {kind}")
+    frequencies, scale = ROPE_INIT_FUNCTIONS[kind](config, torch.device("cpu"))
+    return frequencies, float(scale)
+
+
+def _head_dim(config: PreTrainedConfig) -> int:
+    return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+
+
+def _sliding_window(config: PreTrainedConfig) -> int | None:
+    """Of all layers; a mix of windowed and full layers is another architecture."""
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    window = getattr(config, "sliding_window", None)
+    if config.model_type == "mistral" and window:
+        return int(window)
+    if kinds == {"full_attention"}:
+        return None
+    if kinds == {"sliding_attention"} and window:
+        return int(window)
+    raise UnsupportedModel("it mixes layers with and without a sliding window")

@@ -1,0 +1,243 @@
+"""Engine: admit → schedule → forward → deliver, one step at a time.
+
+One thread owns an engine and calls `submit`, `cancel` and `step`. Every request that was submitted gets exactly
+one Done from some later step, whatever happens.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from bot.engine.decoder import Batch, Decoder, Span
+from bot.engine.kv import Pool, PoolExhausted, Slot
+from bot.engine.requests import (
+    Counts,
+    Done,
+    Event,
+    FinishReason,
+    Generate,
+    Request,
+    Score,
+    Scored,
+    Started,
+    Tokens,
+)
+from bot.engine.sampling import Row, sample
+from bot.engine.scheduler import Budget, schedule
+
+
+@dataclass(eq=False, slots=True)
+class Running:
+    """A request that holds a slot. `tokens` is the prompt and what was drawn; the slot's tokens are computed."""
+
+    request: Request
+    slot: Slot
+    tokens: list[int]
+    cached: int
+    feeding: Sequence[int] = ()
+    wanted: range = range(0)
+    branches: Sequence[range] = ()
+
+    @property
+    def pending(self) -> int:
+        """Number of tokens still to compute."""
+        return len(self.tokens) - len(self.slot.tokens)
+
+    @property
+    def counts(self) -> Counts:
+        """What it cost so far."""
+        prompt = len(self.request.tokens)
+        return Counts(prompt, self.cached, len(self.tokens) - prompt)
+
+
+class Engine:
+    """Continuous batching over one decoder and one pool of slots."""
+
+    def __init__(self, decoder: Decoder, pool: Pool, *, running: int, context: int, budget: Budget) -> None:
+        self.decoder = decoder
+        self.pool = pool
+        self.max_running = running
+        self.context = context
+        self.budget = budget
+        self._waiting: deque[Generate] = deque()
+        self._scores: deque[Score] = deque()
+        self._streams: list[Running] = []
+        self._verdicts: list[Running] = []
+        self._events: list[Event] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether another step has anything to do."""
+        return bool(self._waiting or self._scores or self._streams or self._verdicts or self._events)
+
+    @property
+    def running(self) -> int:
+        """Number of answers being generated."""
+        return len(self._streams)
+
+    def waiting(self) -> list[Generate]:
+        """Answers that have not been started, in their order."""
+        return list(self._waiting)
+
+    def submit(self, request: Request) -> None:
+        """Take a request; a prompt that can never fit is finished as too_long."""
+        if isinstance(request, Generate):
+            room = request.max_new_tokens
+        else:
+            assert isinstance(request, Score)
+            room = _branch_room(request)
+        size = len(request.tokens) + room
+        if not request.tokens or size > self.context or not self.pool.fits(size):
+            detail = f"{len(request.tokens)} prompt tokens and {room} new ones do not fit {self.context}"
+            self._events.append(Done(request, "too_long", Counts(len(request.tokens)), detail))
+        elif isinstance(request, Generate):
+            self._waiting.append(request)
+        else:
+            self._scores.append(request)
+
+    def finish(self, request: Request, reason: FinishReason, detail: str = "") -> None:
+        """End a request before the next step, wherever it is; unknown or finished ones are left alone."""
+        for running in [*self._streams, *self._verdicts]:
+            if running.request is request:
+                self._end(running, reason, detail)
+                return
+        for queue in (self._waiting, self._scores):
+            if request in queue:
+                queue.remove(request)  # type: ignore[arg-type]  # membership was just tested
+                self._events.append(Done(request, reason, Counts(len(request.tokens)), detail))
+
+    def finish_all(self, reason: FinishReason, detail: str = "") -> list[Event]:
+        """End everything; returns all events that are left."""
+        requests = [*(r.request for r in self._streams), *(r.request for r in self._verdicts)]
+        for request in [*requests, *self._waiting, *self._scores]:
+            self.finish(request, reason, detail)
+        return self._take_events()
+
+    def step(self) -> list[Event]:
+        """One forward pass for everybody who has something to compute."""
+        self._admit()
+        batch, aboard = self._pack()
+        if aboard:
+            states = self.decoder.forward(batch)
+            for running in aboard:
+                running.slot.tokens.extend(running.feeding)
+            self._deliver(aboard, states)
+        return self._take_events()
+
+    def _admit(self) -> None:
+        """Give slots to all verdicts and to as many answers as may run."""
+        while self._scores and (running := self._start(self._scores[0], _branch_room(self._scores[0]))):
+            self._scores.popleft()
+            self._verdicts.append(running)
+        while self._waiting and len(self._streams) < self.max_running:
+            request = self._waiting[0]
+            if (running := self._start(request, request.max_new_tokens, request.conversation)) is None:
+                break
+            self._waiting.popleft()
+            self._streams.append(running)
+
+    def _start(self, request: Request, room: int, conversation: str | None = None) -> Running | None:
+        """None while the memory cap leaves no slot for it."""
+        try:
+            slot = self.pool.take(request.tokens, room, conversation)
+        except PoolExhausted:
+            return None
+        self._events.append(Started(request))
+        return Running(request, slot, list(request.tokens), cached=len(slot.tokens))
+
+    def _pack(self) -> tuple[Batch, list[Running]]:
+        """The next batch, and whose rows are wanted from it."""
+        streams, verdicts = schedule(
+            [running.pending for running in self._streams],
+            [running.pending for running in self._verdicts],
+            self.budget,
+        )
+        batch = Batch()
+        aboard = []
+        for running, count in zip([*self._verdicts, *self._streams], [*verdicts, *streams], strict=True):
+            if count:
+                self._add(batch, running, count)
+                aboard.append(running)
+        return batch, aboard
+
+    def _add(self, batch: Batch, running: Running, count: int) -> None:
+        start = len(running.slot.tokens)
+        last = count == running.pending
+        running.feeding = running.tokens[start : start + count]
+        running.wanted = batch.add(Span(running.slot, running.feeding, start, start), wanted=1 if last else 0)
+        if last and isinstance(running.request, Score):
+            running.branches = list(_add_branches(batch, running, running.request))
+
+    def _deliver(self, aboard: Iterable[Running], states: torch.Tensor) -> None:
+        """Keep constant starts, score what can be scored, draw what can be drawn."""
+        ready = []
+        for running in aboard:
+            if running.request.prefix and len(running.slot.tokens) >= running.request.prefix:
+                self.pool.keep_prefix(running.slot, running.request.prefix)
+            if running.wanted:
+                ready.append(running)
+        for running in ready:
+            if isinstance(running.request, Score):
+                self._score(running, running.request, states)
+        self._draw([running for running in ready if isinstance(running.request, Generate)], states)
+
+    def _score(self, running: Running, request: Score, states: torch.Tensor) -> None:
+        """log p(first token) + log p(the others | those before), for each candidate."""
+        first = [candidate[0] for candidate in request.candidates]
+        totals = self.decoder.scores(states[list(running.wanted)], first)[0].tolist()
+        for index, (candidate, rows) in enumerate(zip(request.candidates, running.branches, strict=True)):
+            if rows:
+                log_probabilities = self.decoder.logits(states[list(rows)]).log_softmax(dim=1)
+                totals[index] += log_probabilities[range(len(rows)), list(candidate[1:])].sum().item()
+        self._events.append(Scored(request, totals))
+        self._end(running, "stop")
+
+    def _draw(self, streams: Sequence[Running], states: torch.Tensor) -> None:
+        if not streams:
+            return
+        logits = self.decoder.logits(states[[running.wanted[0] for running in streams]])
+        rows = [Row(_generate(running).sampling, len(running.tokens), running.tokens) for running in streams]
+        for running, token in zip(streams, sample(logits, rows), strict=True):
+            request = _generate(running)
+            if token in request.stop_tokens:
+                self._end(running, "stop")
+                continue
+            running.tokens.append(token)
+            self._events.append(Tokens(request, (token,)))
+            if running.counts.generated == request.max_new_tokens:
+                self._end(running, "length")
+
+    def _end(self, running: Running, reason: FinishReason, detail: str = "") -> None:
+        request = running.request
+        if isinstance(request, Generate):
+            self._streams.remove(running)
+            self.pool.release(running.slot, request.conversation)
+        else:
+            self._verdicts.remove(running)
+            self.pool.release(running.slot)
+        self._events.append(Done(request, reason, running.counts, detail))
+
+    def _take_events(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events
+
+
+def _generate(running: Running) -> Generate:
+    assert isinstance(running.request, Generate)
+    return running.request
+
+
+def _branch_room(request: Score) -> int:
+    """Slot places for all candidates: the last token of each is never fed."""
+    return sum(len(candidate) - 1 for candidate in request.candidates)
+
+
+def _add_branches(batch: Batch, running: Running, request: Score) -> Iterator[range]:
+    """Candidates of several tokens continue the prompt side by side in the same pass."""
+    prompt = start = len(running.tokens)
+    for candidate in request.candidates:
+        span = Span(running.slot, candidate[:-1], start, prompt)
+        yield batch.add(span, wanted=len(candidate) - 1) if len(candidate) > 1 else range(0)
+        start += len(candidate) - 1

@@ -1,0 +1,44 @@
+"""Which tokens go into the next forward pass. Pure: numbers in, numbers out.
+
+Every running stream gets its one token, every waiting verdict its whole prompt, and the prompts of new answers
+share what is left. While verdicts are aboard that is little, so that a sentiment waits for nobody's history.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Tokens per step: `idle` when nobody streams, `streaming` beside streams, `scoring` beside verdicts."""
+
+    idle: int = 256
+    streaming: int = 64
+    scoring: int = 16
+
+    def prefill(self, streams: int, verdicts: int) -> int:
+        """How many tokens of long prompts may join a step."""
+        if verdicts:
+            return self.scoring
+        return self.streaming if streams else self.idle
+
+
+def schedule(streams: Sequence[int], verdicts: Sequence[int], budget: Budget) -> tuple[list[int], list[int]]:
+    """How many tokens of each sequence to compute now.
+
+    `streams` and `verdicts` are the numbers of tokens that each sequence still has to compute, oldest first; a
+    stream with one token left is generating. The result has the same order; 0 means wait.
+    """
+    generating = sum(pending == 1 for pending in streams)
+    verdict_room = max(budget.idle - generating, 1)
+    verdict_counts = [0] * len(verdicts)
+    for index, pending in enumerate(verdicts):
+        verdict_counts[index] = min(pending, verdict_room)
+        verdict_room -= verdict_counts[index]
+    room = budget.prefill(generating, sum(verdict_counts))
+    stream_counts = [1] * len(streams)
+    for index, pending in enumerate(streams):
+        if pending > 1:
+            stream_counts[index] = min(pending, room)
+            room -= stream_counts[index]
+    return stream_counts, verdict_counts
