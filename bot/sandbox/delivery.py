@@ -1,0 +1,42 @@
+"""Which of the people's messages reach the bot: Telegram's privacy mode. Pure rules over the state."""
+
+from .entities import covered
+from .objects import Chat, Message, State
+
+
+def sees_everything(state: State, chat: Chat) -> bool:
+    """Private chats and channels are open; groups are with privacy mode off or for an admin bot."""
+    admin = chat.members.get(state.bot.id) in ("administrator", "creator")
+    return not chat.is_group or state.privacy == "off" or admin
+
+
+def reaches_bot(state: State, chat: Chat, message: Message) -> bool:
+    """Whether the bot gets an update for `message`, which somebody else wrote or edited."""
+    if chat.is_group and state.bot.id not in chat.members:
+        return False
+    if sees_everything(state, chat) or message.service:
+        return True
+    return _is_command(state, message) or _is_reply(state, chat, message) or _is_mention(state, message)
+
+
+def _is_command(state: State, message: Message) -> bool:
+    commands = covered(message.text or "", message.entities, "bot_command")
+    names = [command.partition("@")[2].lower() for command in commands]
+    return any(name in ("", _username(state)) for name in names)
+
+
+def _is_reply(state: State, chat: Chat, message: Message) -> bool:
+    original = chat.messages.get(message.reply_to or 0)
+    return original is not None and original.from_id == state.bot.id
+
+
+def _is_mention(state: State, message: Message) -> bool:
+    if state.privacy != "mentions":
+        return False
+    names = covered(message.text or "", message.entities, "mention")
+    by_name = any(name[1:].lower() == _username(state) for name in names)
+    return by_name or any(entity.user and entity.user.id == state.bot.id for entity in message.entities)
+
+
+def _username(state: State) -> str:
+    return (state.bot.username or "").lower()

@@ -1,0 +1,1 @@
+"""What the bot asks about chats and their members."""

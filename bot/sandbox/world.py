@@ -1,0 +1,218 @@
+"""World: everything that exists in the sandbox, and the few ways in which it changes.
+
+Pure state with an injected clock: no HTTP, no asyncio. What people do is in `people`, what the bot does
+in `methods`; both change the world only through here, and every change is told to the listeners.
+"""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import wire
+from .objects import (
+    CallbackQuery,
+    Chat,
+    ChatType,
+    Entity,
+    JsonObject,
+    MemberStatus,
+    Message,
+    QueuedUpdate,
+    State,
+    User,
+    dump,
+)
+
+BOT_ID = 7_000_000_001
+BOT_USERNAME = "tandem_bot"
+ANN_ID, LI_LEI_ID = 1_001, 1_002
+TEAM_ID = -1_002_000_000_001
+KEPT_MESSAGES = 2000
+QUERY_LIFETIME_S = 60
+UPDATE_LIFETIME_S = 24 * 3600
+EPOCH_2024 = 1_704_067_200
+
+NOT_BY_DEFAULT = {"chat_member", "message_reaction", "message_reaction_count"}
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that changed: `kind` is message, edit, delete, reaction, action, answer, update, chat or commands."""
+
+    kind: str
+    chat_id: int | None
+    data: JsonObject
+
+
+Listener = Callable[[Event], None]
+
+
+def new_state() -> State:
+    """The world on its first day: Ann, 李雷, the bot, and the group "Team"."""
+    bot = User(id=BOT_ID, first_name="Tandem", username=BOT_USERNAME, is_bot=True)
+    people = (
+        User(id=ANN_ID, first_name="Ann", username="ann", language_code="en"),
+        User(id=LI_LEI_ID, first_name="李雷", language_code="zh-hans"),
+    )
+    private = (Chat(id=person.id, type="private") for person in people)
+    team = Chat(
+        id=TEAM_ID,
+        type="supergroup",
+        title="Team",
+        members={ANN_ID: "creator", LI_LEI_ID: "member", BOT_ID: "member"},
+    )
+    return State(
+        bot=bot,
+        token=f"{BOT_ID}:{secrets.token_urlsafe(26)[:35]}",
+        users={user.id: user for user in (bot, *people)},
+        chats={chat.id: chat for chat in (*private, team)},
+    )
+
+
+class World:
+    """All chats and people of one sandbox, and the updates that wait for its one bot."""
+
+    def __init__(self, state: State | None = None, clock: Clock = time.time) -> None:
+        self.state = state or new_state()
+        self.clock = clock
+        self.listeners: list[Listener] = []
+        # Numbers that follow the time keep growing even when the saved world was lost.
+        by_time = int((clock() - EPOCH_2024) * 8)
+        self.state.next_update_id = max(self.state.next_update_id, by_time, 1)
+
+    @property
+    def bot(self) -> User:
+        return self.state.bot
+
+    @property
+    def now(self) -> int:
+        return int(self.clock())
+
+    def chat(self, name: int | str) -> Chat:
+        """A chat by its id, title or person's name. Raises KeyError."""
+        if isinstance(name, int):
+            return self.state.chats[name]
+        for chat in self.state.chats.values():
+            if name in (chat.title, chat.username) and chat.migrated_to is None:
+                return chat
+        return self.state.chats[self.user(name).id]
+
+    def user(self, name: int | str) -> User:
+        """A person or bot by id, first name or username. Raises KeyError."""
+        if isinstance(name, int):
+            return self.state.users[name]
+        for user in self.state.users.values():
+            if name.removeprefix("@") in (user.first_name, user.username):
+                return user
+        raise KeyError(f"nobody is called {name!r} here")
+
+    def messages(self, chat: int | str) -> list[Message]:
+        """All messages of a chat, oldest first."""
+        return list(self.chat(chat).messages.values())
+
+    def transcript(self, chat: int | str | None = None) -> str:
+        """What was said, one line a message, for people who read a failed test."""
+        chats = [self.chat(chat)] if chat is not None else list(self.state.chats.values())
+        return "\n".join(line for one in chats for line in self._lines(one))
+
+    def _lines(self, chat: Chat) -> list[str]:
+        name = chat.title or self.state.users[chat.id].first_name
+        lines = [f"— {name} ({chat.id}) —"]
+        for message in chat.messages.values():
+            author = self.state.users.get(message.from_id or 0)
+            text = message.text if message.text is not None else f"[{', '.join(message.service)}]"
+            lines.append(f"{message.message_id:>4} {author.first_name if author else '?'}: {text}")
+        return lines
+
+    # --- changes -------------------------------------------------------------------------------
+
+    def add_message(self, chat: Chat, **fields: object) -> Message:
+        """Put a message at the end of `chat`; the fields are Message's."""
+        new = {"message_id": chat.next_message_id, "chat_id": chat.id, "date": self.now}
+        message = Message.model_validate(new | fields)
+        chat.next_message_id += 1
+        chat.messages[message.message_id] = message
+        while len(chat.messages) > KEPT_MESSAGES:
+            del chat.messages[next(iter(chat.messages))]
+        self.tell("message", chat.id, dump(message))
+        return message
+
+    def change_text(self, message: Message, text: str, entities: list[Entity]) -> None:
+        message.text, message.entities, message.edit_date = text, entities, self.now
+        self.tell("edit", message.chat_id, dump(message))
+
+    def set_reactions(self, message: Message, who: int, emoji: list[str]) -> None:
+        message.reactions.pop(who, None)
+        if emoji:
+            message.reactions[who] = emoji
+        self.tell("reaction", message.chat_id, dump(message))
+
+    def add_query(self, query: CallbackQuery) -> None:
+        """Remember a pressed button until the bot answers; old ones are forgotten."""
+        oldest = self.clock() - QUERY_LIFETIME_S
+        kept = {one.id: one for one in self.state.queries.values() if one.date > oldest}
+        self.state.queries = kept | {query.id: query}
+
+    def set_member(self, chat: Chat, who: int, status: MemberStatus, *, by: int) -> None:
+        """Change what `who` is in `chat`; the bot is told about itself, and as an admin about others."""
+        old = chat.members.get(who, "member" if chat.type == "private" else "left")
+        if old == status:
+            return
+        chat.members[who] = status
+        self.tell("chat", chat.id, {})
+        body = wire.member_change(self.state, chat, who, old, by, self.now)
+        self.queue_update("my_chat_member" if who == self.bot.id else "chat_member", body)
+
+    def remove_message(self, chat: Chat, message_id: int) -> None:
+        del chat.messages[message_id]
+        self.tell("delete", chat.id, {"message_id": message_id})
+
+    def queue_update(self, kind: str, body: JsonObject) -> None:
+        """Let the bot have an update of this kind, if it asked for the kind."""
+        wanted = self.state.allowed_updates
+        if kind in wanted or (not wanted and kind not in NOT_BY_DEFAULT):
+            self.inject({kind: body})
+
+    def inject(self, update: JsonObject) -> int:
+        """Queue any update, even one that Telegram would never send; returns its update_id."""
+        update_id = self.state.next_update_id
+        self.state.next_update_id += 1
+        body = {"update_id": update_id, **update}
+        self.state.pending.append(QueuedUpdate(update_id=update_id, date=self.clock(), body=body))
+        self.tell("update", None, {"update_id": update_id})
+        return update_id
+
+    def tell(self, kind: str, chat_id: int | None, data: JsonObject) -> None:
+        """Tell the listeners what happened."""
+        event = Event(kind, chat_id, data)
+        for listener in list(self.listeners):
+            listener(event)
+
+    # --- the bot's view ------------------------------------------------------------------------
+
+    def wire_message(self, message: Message) -> JsonObject:
+        return wire.message(self.state, message)
+
+    def waiting(self, offset: int, limit: int) -> list[JsonObject]:
+        """Updates that wait for the bot (getUpdates); a higher offset confirms what lies before it."""
+        oldest = self.clock() - UPDATE_LIFETIME_S
+        pending = [update for update in self.state.pending if update.date > oldest]
+        if offset < 0:
+            pending = pending[offset:]
+        elif offset > 0:
+            pending = [update for update in pending if update.update_id >= offset]
+        self.state.pending = pending
+        return [update.body for update in pending[:limit]]
+
+    def create_group(self, title: str, members: list[int], kind: ChatType = "supergroup") -> Chat:
+        """A new group of these people with the bot in it; the first one owns it."""
+        number = len(self.state.chats)
+        group_id = -(1_002_000_000_001 + number) if kind == "supergroup" else -(4_000_001 + number)
+        chat = Chat(id=group_id, type=kind, title=title)
+        chat.members = {**dict.fromkeys(members, "member"), members[0]: "creator", self.bot.id: "member"}
+        self.state.chats[chat.id] = chat
+        self.tell("chat", chat.id, {})
+        return chat
