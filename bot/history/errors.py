@@ -1,0 +1,62 @@
+"""What can go wrong with the database, told to the person who runs the bot.
+
+Turns drivers' errors into one class. Never repeats a statement's parameters: they are what people wrote.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+_REASONS = {
+    "SQLITE_BUSY": "is locked by another process; stop that process or wait for it",
+    "SQLITE_LOCKED": "is locked by another process; stop that process or wait for it",
+    "SQLITE_CANTOPEN": "cannot be opened; check that its folder exists and belongs to this user",
+    "SQLITE_CORRUPT": "is damaged; restore a backup with `python -m bot db restore`",
+    "SQLITE_FULL": "cannot grow: the disk is full; free some space",
+    "SQLITE_IOERR": "cannot be read or written: the disk reports an error or is full",
+    "SQLITE_NOTADB": "is not an SQLite database; check database.url or restore a backup",
+    "SQLITE_PERM": "may not be accessed; check the permissions of the file and its folder",
+    "SQLITE_READONLY": "cannot be written; check the permissions of the file and its folder",
+}
+
+
+class DatabaseError(Exception):
+    """The database did not do its work. The message names it and says what to do."""
+
+
+class SchemaTooNew(DatabaseError):
+    """A newer version of the bot wrote this database; this one must not touch it."""
+
+
+def name_of(url: URL) -> str:
+    """The database as messages call it: the file, or the address without its password."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return url.render_as_string(hide_password=True)
+
+
+@contextmanager
+def explained(url: URL) -> Iterator[None]:
+    """Errors of drivers and of SQLAlchemy leave this block as DatabaseError."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise DatabaseError(f"the database {name_of(url)} {_reason(error.orig)}") from None
+    except sqlite3.Error as error:
+        raise DatabaseError(f"the database {name_of(url)} {_reason(error)}") from None
+    except (OSError, TimeoutError) as error:
+        raise DatabaseError(f"the database {name_of(url)} cannot be reached: {error}") from None
+    except SQLAlchemyError as error:
+        raise DatabaseError(f"the database {name_of(url)} failed: {type(error).__name__}") from None
+
+
+def _reason(error: BaseException | None) -> str:
+    """SQLite's own words name tables and columns only; PostgreSQL's may quote values, so it gets its code."""
+    if isinstance(error, sqlite3.Error):
+        code = str(getattr(error, "sqlite_errorname", "") or "")
+        known = (text for name, text in _REASONS.items() if code == name or code.startswith(f"{name}_"))
+        return f"{next(known, f'failed: {error}')}{f' ({code})' if code else ''}"
+    return f"failed: {type(error).__name__} {getattr(error, 'sqlstate', None) or ''}".rstrip()

@@ -1,0 +1,16 @@
+"""Runs migrations on the connection that bot/history/schema.py hands over, within its transaction.
+
+Sets up no logging and reads no alembic.ini: the bot owns both.
+"""
+
+from alembic import context
+
+from bot.history.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    transactional_ddl=True,
+)
+context.run_migrations()
