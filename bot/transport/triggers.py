@@ -1,0 +1,126 @@
+"""Triggers: whose update it is, whether it may wait, and what was said to the bot.
+
+Pure functions over Telegram's objects; they know neither handlers nor the journal.
+"""
+
+import re
+from collections.abc import Iterator
+
+from telegram import Message, MessageEntity, Update, User
+
+from bot.conversation import ConversationKey
+from bot.transport.content import well_formed
+
+GENERAL_TOPIC = 1
+_COMMAND = re.compile(r"/(\w+)(?:@(\w+))?")
+# What a removed "@bot" leaves behind at the start: "@bot: hello", "@bot，你好".
+_LEFTOVER = " \t\r\n,:;，：；、"
+
+
+def conversation_key(update: Update) -> ConversationKey | None:
+    """Whose conversation `update` belongs to; None for what belongs to none (channel posts, joins, …)."""
+    sender = _sender(update)
+    chat = update.effective_chat
+    if sender is None or chat is None:
+        return None
+    message = update.effective_message
+    thread_id = message.message_thread_id if isinstance(message, Message) and message.is_topic_message else 0
+    return ConversationKey(chat.id, 0 if thread_id in (None, GENERAL_TOPIC) else thread_id, sender)
+
+
+def _sender(update: Update) -> int | None:
+    """Anonymous admins, channels and linked channels write through one shared user: their chat tells them apart."""
+    if update.callback_query:
+        return update.callback_query.from_user.id
+    message = update.message or update.edited_message
+    if message is None:
+        return None
+    sender = message.sender_chat or message.from_user
+    return sender.id if sender else None
+
+
+def is_control(update: Update) -> bool:
+    """Whether `update` must not wait behind the answer that it may be about: buttons, edits, /stop."""
+    if update.message is None:
+        return True
+    named = _leading_command(update.message)
+    return named is not None and named[0] == "stop"
+
+
+def addressed_text(message: Message, me: User) -> str | None:
+    """What `message` says to the bot, without the mention; None when it is not meant for the bot.
+
+    The text is empty when the bot was called without a word. Edited messages are read like new ones;
+    whether an edit counts is the caller's to say.
+    """
+    if not _may_be_meant(message, me):
+        return None
+    text = well_formed(message.text or message.caption or "")
+    if not text:
+        return None
+    if message.chat.type == message.chat.PRIVATE:
+        return text
+    mentions = list(_mentions(message, me))
+    if not mentions and not _replies_to(message, me):
+        return None
+    return _without(text, mentions)
+
+
+def _may_be_meant(message: Message, me: User) -> bool:
+    if message.chat.type == message.chat.CHANNEL or message.business_connection_id is not None:
+        return False
+    if message.via_bot is not None and message.via_bot.id == me.id:
+        return False
+    # Two bots that answer each other never stop.
+    if message.from_user is not None and message.from_user.is_bot and message.sender_chat is None:
+        return False
+    named = _leading_command(message)
+    return named is None or named[1] is None or named[1].lower() == (me.username or "").lower()
+
+
+def _leading_command(message: Message) -> tuple[str, str | None] | None:
+    """The command that `message` starts with, in small letters, and the bot that it names."""
+    starts = any(e.offset == 0 and e.type == e.BOT_COMMAND for e in _entities(message))
+    match = _COMMAND.match(message.text or message.caption or "") if starts else None
+    return (match[1].lower(), match[2]) if match else None
+
+
+def _entities(message: Message) -> tuple[MessageEntity, ...]:
+    return message.entities if message.text else message.caption_entities
+
+
+def _replies_to(message: Message, me: User) -> bool:
+    """Every message in a topic "replies" to the service message that opened it: that one does not count."""
+    target = message.reply_to_message
+    if target is None or target.from_user is None or target.forum_topic_created is not None:
+        return False
+    return target.from_user.id == me.id
+
+
+def _mentions(message: Message, me: User) -> Iterator[tuple[int, int]]:
+    """Where the bot is mentioned: UTF-16 start and end."""
+    units = (message.text or message.caption or "").encode("utf-16-le", "surrogatepass")
+    for entity in _entities(message):
+        start, end = entity.offset, entity.offset + entity.length
+        written = units[2 * start : 2 * end].decode("utf-16-le", "replace")
+        by_name = entity.type == entity.MENTION and written.lower() == f"@{me.username}".lower()
+        if by_name or (entity.type == entity.TEXT_MENTION and entity.user == me):
+            yield start, end
+
+
+def _without(text: str, spans: list[tuple[int, int]]) -> str:
+    """`text` without `spans` (UTF-16), leaving neither double spaces nor punctuation that led nowhere."""
+    units = text.encode("utf-16-le", "surrogatepass")
+    for start, end in sorted(spans, reverse=True):
+        before = units[: 2 * start].decode("utf-16-le", "replace")
+        after = units[2 * end :].decode("utf-16-le", "replace")
+        units = _joined(before, after).encode("utf-16-le")
+    return units.decode("utf-16-le").strip()
+
+
+def _joined(before: str, after: str) -> str:
+    if not before.strip():
+        return after.lstrip(_LEFTOVER)
+    if before[-1].isspace() and (not after or after[0].isspace() or after[0] in ",.:;!?，。：；！？、"):
+        return before.rstrip(" ") + after
+    return before + after
