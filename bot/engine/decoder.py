@@ -107,7 +107,11 @@ class Decoder:
         self._cos = angles.cos().mul_(architecture.rope_scale)
         self._sin = angles.sin().mul_(architecture.rope_scale)
 
-    @torch.inference_mode()
+    @property
+    def kv_shape(self) -> Shape:
+        """What a token takes in the KV pool: float32 keys and values, which every CPU attends to at full speed."""
+        return self.architecture.kv_shape(torch.float32)
+
     def forward(self, batch: Batch) -> Tensor:
         """Normed hidden states of the wanted rows, float32 [wanted, hidden]. Fills the slots' keys and values."""
         arch = self.architecture
@@ -124,12 +128,10 @@ class Decoder:
             x = x + layer.down(F.silu(gate) * up)
         return self._norm(x[batch.wanted], self.weights.norm)
 
-    @torch.inference_mode()
     def logits(self, states: Tensor) -> Tensor:
         """float32 [rows, vocab] from what `forward` returned."""
         return self.weights.head(states)
 
-    @torch.inference_mode()
     def scores(self, states: Tensor, tokens: Sequence[int]) -> Tensor:
         """The logits of a few tokens only, float32 [rows, len(tokens)]: reads their rows of the head, not all."""
         return states @ self.weights.output_embedding[list(tokens)].float().T

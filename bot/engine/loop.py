@@ -77,9 +77,15 @@ class Engine:
         """Number of answers being generated."""
         return len(self._streams)
 
-    def waiting(self) -> list[Generate]:
+    @property
+    def waiting(self) -> Sequence[Generate]:
         """Answers that have not been started, in their order."""
-        return list(self._waiting)
+        return self._waiting
+
+    @property
+    def scores_waiting(self) -> Sequence[Score]:
+        """Verdicts that have not been started, in their order."""
+        return self._scores
 
     def submit(self, request: Request) -> None:
         """Take a request; a prompt that can never fit is finished as too_long."""
@@ -103,18 +109,33 @@ class Engine:
             if running.request is request:
                 self._end(running, reason, detail)
                 return
-        for queue in (self._waiting, self._scores):
-            if request in queue:
-                queue.remove(request)  # type: ignore[arg-type]  # membership was just tested
-                self._events.append(Done(request, reason, Counts(len(request.tokens)), detail))
+        if isinstance(request, Generate) and request in self._waiting:
+            self._waiting.remove(request)
+        elif isinstance(request, Score) and request in self._scores:
+            self._scores.remove(request)
+        else:
+            return
+        self._events.append(Done(request, reason, Counts(len(request.tokens)), detail))
 
-    def finish_all(self, reason: FinishReason, detail: str = "") -> list[Event]:
-        """End everything; returns all events that are left."""
-        requests = [*(r.request for r in self._streams), *(r.request for r in self._verdicts)]
-        for request in [*requests, *self._waiting, *self._scores]:
+    def finish_all(self, reason: FinishReason, detail: str = "") -> None:
+        """End everything."""
+        running = [running.request for running in [*self._streams, *self._verdicts]]
+        for request in [*running, *self._waiting, *self._scores]:
             self.finish(request, reason, detail)
-        return self._take_events()
 
+    def forget(self, conversation: str) -> None:
+        """Free what is kept for a conversation; a running answer will leave nothing behind either."""
+        self.pool.forget(conversation)
+        for request in [*(running.request for running in self._streams), *self._waiting]:
+            if isinstance(request, Generate) and request.conversation == conversation:
+                request.conversation = None
+
+    def take_events(self) -> list[Event]:
+        """What happened since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    @torch.inference_mode()
     def step(self) -> list[Event]:
         """One forward pass for everybody who has something to compute."""
         self._admit()
@@ -124,7 +145,7 @@ class Engine:
             for running in aboard:
                 running.slot.tokens.extend(running.feeding)
             self._deliver(aboard, states)
-        return self._take_events()
+        return self.take_events()
 
     def _admit(self) -> None:
         """Give slots to all verdicts and to as many answers as may run."""
@@ -218,10 +239,6 @@ class Engine:
             self._verdicts.remove(running)
             self.pool.release(running.slot)
         self._events.append(Done(request, reason, running.counts, detail))
-
-    def _take_events(self) -> list[Event]:
-        events, self._events = self._events, []
-        return events
 
 
 def _generate(running: Running) -> Generate:

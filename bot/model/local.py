@@ -1,0 +1,227 @@
+"""LocalModel: the asyncio face of the engine's one executor thread.
+
+Turns messages into token ids, waits for news from the worker, and turns scores into a choice.
+"""
+
+import asyncio
+import json
+import logging
+import math
+import os
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal, Self
+
+import torch
+
+from bot.engine import checkpoint, linear
+from bot.engine.decoder import Decoder
+from bot.engine.kv import Pool
+from bot.engine.loop import Engine
+from bot.engine.requests import Generate, Request, Score, Scored
+from bot.engine.sampling import SamplingParameters
+from bot.engine.scheduler import Budget
+from bot.model.api import (
+    ChatMessage,
+    Choice,
+    Delta,
+    Finish,
+    Load,
+    ModelCrashed,
+    Overloaded,
+    Queued,
+    Sampling,
+    TooLong,
+    Usage,
+)
+from bot.model.tokens import PromptEncoder, StopFilter, TextStream
+from bot.model.worker import Job, News, Worker
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """What LocalModel may use. `memory_bytes` caps keys and values; `threads` 0 means one per core."""
+
+    weights: linear.FormatName | Literal["auto"] = "auto"
+    threads: int = 0
+    context: int = 4096
+    running: int = 8
+    waiting: int = 64
+    memory_bytes: int = 512 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A model folder, loaded: what makes an engine, and what makes token ids."""
+
+    decoder: Decoder
+    encoder: PromptEncoder
+    stop_tokens: frozenset[int]
+
+
+def load_parts(folder: Path, settings: LocalSettings) -> Parts:
+    """Read a folder and pack its weights; seconds. Run it in the thread that will use them."""
+    torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
+    selection = linear.select(settings.weights)
+    log.info("weights: %s (%s)", selection.name, selection.reason)
+    architecture, weights = checkpoint.load(folder, selection.name, folder / "int8.safetensors")
+    decoder = Decoder(architecture, weights, settings.context)
+    return Parts(decoder, PromptEncoder(folder), _stop_tokens(folder))
+
+
+class LocalModel:
+    """Implements Model. Made by `opened`; every request gets exactly one Finish, also when it is closed."""
+
+    def __init__(self, parts: Parts, settings: LocalSettings) -> None:
+        self._encoder = parts.encoder
+        self._stop_tokens = parts.stop_tokens
+        self._inboxes: dict[Job, asyncio.Queue[News]] = {}
+        self._closed = False
+        self._loop = asyncio.get_running_loop()
+        self._worker = Worker(
+            partial(_make_engine, parts.decoder, settings), self._post, waiting=settings.waiting
+        )
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, folder: Path, settings: LocalSettings) -> AsyncIterator[Self]:
+        """Load `folder`, run the engine's thread, and end both when the block is left."""
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, thread_name_prefix="engine") as thread:
+            model = cls(await loop.run_in_executor(thread, load_parts, folder, settings), settings)
+            running = loop.run_in_executor(thread, model._worker.run)
+            try:
+                yield model
+            finally:
+                model._closed = True
+                model._worker.stop()
+                await running
+
+    async def classify(self, task: str, messages: Sequence[ChatMessage], labels: Sequence[str]) -> Choice:
+        """See Model. The score of a label is that of all its spellings together."""
+        prompt = self._encoder.prompt(messages)
+        # Where the prompt ends in the middle of a line, models write a space first.
+        prefixes = ("",) if prompt.ends_in_space else ("", " ")
+        spellings = [
+            (label, self._encoder.encode_text(prefix + label)) for label in labels for prefix in prefixes
+        ]
+        request = Score(prompt.tokens, prompt.constant, candidates=[tokens for _, tokens in spellings])
+        scores: Sequence[float] = ()
+        async with aclosing(self._ask(request, ())) as events:
+            async for news in events:
+                if isinstance(news, Scored):
+                    scores = news.log_probabilities
+                elif isinstance(news, Finish):
+                    _raise_unless_done(news)
+        totals = dict.fromkeys(labels, 0.0)
+        highest = max(scores)
+        for (label, _), score in zip(spellings, scores, strict=True):
+            totals[label] += math.exp(score - highest)
+        return _choice(totals)
+
+    async def stream(
+        self, messages: Sequence[ChatMessage], sampling: Sampling, *, conversation: str | None = None
+    ) -> AsyncIterator[Queued | Delta | Finish]:
+        """See Model."""
+        prompt = self._encoder.prompt(messages)
+        request = Generate(
+            prompt.tokens,
+            prefix=prompt.system,
+            sampling=_parameters(sampling),
+            max_new_tokens=sampling.max_new_tokens,
+            stop_tokens=self._stop_tokens,
+            conversation=conversation,
+        )
+        async with aclosing(self._ask(request, sampling.stop)) as events:
+            async for news in events:
+                if not isinstance(news, Scored):
+                    yield news
+
+    def count_tokens(self, messages: Sequence[ChatMessage]) -> int:
+        """See Model."""
+        return len(self._encoder.prompt(messages).tokens)
+
+    def forget(self, conversation: str) -> None:
+        """See Model."""
+        self._worker.forget(conversation)
+
+    def load(self) -> Load:
+        """See Model."""
+        return self._worker.load()
+
+    async def _ask(self, request: Request, stop: Sequence[str]) -> AsyncGenerator[News]:
+        """News of a request up to its Finish; leaving early cancels it."""
+        if self._closed:
+            yield Finish("cancelled", Usage(), "the bot is shutting down")
+            return
+        job = Job(request, TextStream(self._encoder), StopFilter(stop))
+        inbox = self._inboxes[job] = asyncio.Queue()
+        self._worker.submit(job)
+        finished = False
+        try:
+            while not finished:
+                news = await inbox.get()
+                finished = isinstance(news, Finish)
+                yield news
+        finally:
+            del self._inboxes[job]
+            if not finished:
+                self._worker.cancel(job)
+
+    def _post(self, news: Sequence[tuple[Job, News]]) -> None:
+        """Called in the engine's thread, once per step."""
+        self._loop.call_soon_threadsafe(self._deliver, news)
+
+    def _deliver(self, news: Sequence[tuple[Job, News]]) -> None:
+        for job, item in news:
+            if inbox := self._inboxes.get(job):
+                inbox.put_nowait(item)
+
+
+def _make_engine(decoder: Decoder, settings: LocalSettings) -> Engine:
+    pool = Pool(decoder.kv_shape, settings.memory_bytes)
+    return Engine(decoder, pool, running=settings.running, context=settings.context, budget=Budget())
+
+
+def _parameters(sampling: Sampling) -> SamplingParameters:
+    return SamplingParameters(
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        repetition_penalty=sampling.repetition_penalty,
+        seed=secrets.randbits(63) if sampling.seed is None else sampling.seed,
+    )
+
+
+def _stop_tokens(folder: Path) -> frozenset[int]:
+    """Ids that end an answer, from generation_config.json or else config.json."""
+    for name in ("generation_config.json", "config.json"):
+        path = folder / name
+        ids = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id") if path.exists() else None
+        if ids is not None:
+            return frozenset(ids if isinstance(ids, list) else [ids])
+    return frozenset()
+
+
+def _raise_unless_done(finish: Finish) -> None:
+    match finish.reason:
+        case "overloaded":
+            raise Overloaded(finish.detail)
+        case "too_long":
+            raise TooLong(finish.detail)
+        case "error" | "cancelled":
+            raise ModelCrashed(finish.detail)
+
+
+def _choice(weights: dict[str, float]) -> Choice:
+    total = sum(weights.values())
+    probabilities = {label: weight / total for label, weight in weights.items()}
+    best = max(probabilities, key=lambda label: probabilities[label])
+    return Choice(best, probabilities[best], probabilities)

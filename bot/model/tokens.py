@@ -1,0 +1,177 @@
+"""Between text and token ids: chat template, injection-safe encoding, incremental decoding. Pure.
+
+Only the template writes control tokens. What people typed is encoded by a tokenizer that has none, so `<|im_end|>`
+in a message is eleven characters of text.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+from transformers.utils.chat_template_utils import render_jinja_template
+
+from bot.model.api import ChatMessage
+
+REPLACEMENT = "\ufffd"
+"""What a decoder shows for bytes that are not yet a whole character."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """An encoded prompt. `system` of its tokens are the system message, `constant` do not depend on the last."""
+
+    tokens: tuple[int, ...]
+    system: int
+    constant: int
+    ends_in_space: bool
+
+
+class PromptEncoder:
+    """Tokenizer and chat template of a model folder."""
+
+    def __init__(self, folder: Path) -> None:
+        settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        self._template = _chat_template(folder, settings)
+        self._special = {
+            key: _token_text(settings.get(key)) for key in ("bos_token", "eos_token", "pad_token")
+        }
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._typed = _without_control_tokens(self.tokenizer)
+        self._render = lru_cache(maxsize=64)(self._render_roles)
+
+    def prompt(self, messages: Sequence[ChatMessage]) -> Prompt:
+        """The chat template around `messages`, up to where the assistant's words begin."""
+        pieces = self._render(tuple(message.role for message in messages))
+        tokens = self._encode_template(pieces[0])
+        starts = []
+        for message, piece in zip(messages, pieces[1:], strict=True):
+            starts.append(len(tokens))
+            tokens += self.encode_text(message.text.strip())
+            tokens += self._encode_template(piece)
+        has_system = messages[0].role == "system" and len(messages) > 1
+        return Prompt(tuple(tokens), starts[1] if has_system else 0, starts[-1], pieces[-1].endswith((" ", "\n")))
+
+    def encode_text(self, text: str) -> list[int]:
+        """Token ids of text without any control token among them."""
+        ids: list[int] = self._typed.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def _encode_template(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Text of token ids, control tokens left out."""
+        return self.tokenizer.decode(list(tokens), skip_special_tokens=True)
+
+    def _render_roles(self, roles: tuple[str, ...]) -> list[str]:
+        """The template's own text before, between and behind the messages' texts."""
+        marks = [f"\ue000{index}\ue001" for index in range(len(roles))]
+        template_variables: dict[str, Any] = {"enable_thinking": False, **self._special}
+        conversation = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
+        rendered, _ = render_jinja_template(
+            conversations=[conversation],
+            chat_template=self._template,
+            add_generation_prompt=True,
+            **template_variables,
+        )
+        rest = rendered[0]
+        pieces = []
+        for mark in marks:
+            piece, found, rest = rest.partition(mark)
+            if not found:
+                raise ValueError("the model's chat template does not show every message in order")
+            pieces.append(piece)
+        return [*pieces, rest]
+
+
+class TextStream:
+    """Turns a growing row of token ids into text that never ends in half a character.
+
+    Decodes only a short window behind the text that is out already, so long answers cost no more per token.
+    """
+
+    def __init__(self, encoder: PromptEncoder) -> None:
+        self._encoder = encoder
+        self._tokens: list[int] = []
+        self._start = 0
+        self._read = 0
+
+    def push(self, tokens: Sequence[int]) -> str:
+        """The text that became certain; may be empty."""
+        self._tokens += tokens
+        before = self._encoder.decode(self._tokens[self._start : self._read])
+        now = self._encoder.decode(self._tokens[self._start :])
+        if now.endswith(REPLACEMENT) or len(now) <= len(before):
+            return ""
+        self._start, self._read = self._read, len(self._tokens)
+        return now[len(before) :]
+
+    def flush(self) -> str:
+        """What is left at the end, without the pieces of an unfinished character."""
+        before = self._encoder.decode(self._tokens[self._start : self._read])
+        now = self._encoder.decode(self._tokens[self._start :])
+        self._start = self._read = len(self._tokens)
+        return now[len(before) :].rstrip(REPLACEMENT)
+
+
+class StopFilter:
+    """Cuts a text stream at the first of some stop strings, and holds back what may become one."""
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self._stops = [stop for stop in stops if stop]
+        self._held = ""
+        self.stopped = False
+
+    def push(self, text: str) -> str:
+        """The text that may be shown now."""
+        if self.stopped:
+            return ""
+        text = self._held + text
+        found = [text.index(stop) for stop in self._stops if stop in text]
+        if found:
+            self.stopped, self._held = True, ""
+            return text[: min(found)]
+        held = max((_overlap(text, stop) for stop in self._stops), default=0)
+        self._held = text[len(text) - held :]
+        return text[: len(text) - held]
+
+    def flush(self) -> str:
+        """What was held back and did not become a stop string."""
+        held, self._held = self._held, ""
+        return held
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Length of the longest end of `text` that begins `stop`."""
+    return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)
+
+
+def _without_control_tokens(tokenizer: Tokenizer) -> Tokenizer:
+    """The same vocabulary and merges, but no added tokens."""
+    typed = Tokenizer(tokenizer.model)
+    for part in ("normalizer", "pre_tokenizer"):
+        if getattr(tokenizer, part) is not None:
+            setattr(typed, part, getattr(tokenizer, part))
+    return typed
+
+
+def _chat_template(folder: Path, settings: dict[str, object]) -> str:
+    file = folder / "chat_template.jinja"
+    if file.exists():
+        return file.read_text(encoding="utf-8")
+    template = settings.get("chat_template")
+    if not isinstance(template, str):
+        raise ValueError(f"{folder} holds no chat template: is it an instruct or chat model?")
+    return template
+
+
+def _token_text(token: object) -> str:
+    """tokenizer_config.json writes a token as text or as an object with the text."""
+    if isinstance(token, dict):
+        return str(token.get("content", ""))
+    return token if isinstance(token, str) else ""
