@@ -36,10 +36,10 @@ class Span:
 
 
 def from_utf16(text: str, entities: Sequence[Utf16Span]) -> list[Span]:
-    """Spans in code points, in the order of the text, outer ones first."""
+    """Spans in code points that cover something, in the order of the text, outer ones first."""
     place = {offset: index for index, offset in enumerate(utf16_offsets(text))}
     spans = [Span(e.type, place[e.offset], place[e.offset + e.length], e.url, e.language) for e in entities]
-    return sorted(spans, key=_order)
+    return sorted((span for span in spans if text[span.start : span.end].strip()), key=_order)
 
 
 def _order(span: Span) -> tuple[int, int, bool]:

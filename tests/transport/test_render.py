@@ -38,7 +38,8 @@ def shown(messages: list[Content]) -> str:
 
 
 def letters(text: str) -> Counter[str]:
-    return Counter(char for char in text if char.isalnum())
+    unseen = "\u115f\u1160\u3164\uffa0"  # letters by category, blank on every screen
+    return Counter(char for char in text if char.isalnum() and char not in unseen)
 
 
 def assert_sendable(message: Content) -> None:
@@ -65,14 +66,13 @@ def test_any_reply_becomes_messages_that_telegram_takes(reply: str) -> None:
 def test_no_letter_of_any_markdown_is_lost(reply: str) -> None:
     kept = letters(shown(render(reply)))
     kept["x"] += reply.count("[x]")  # a ticked box is shown as a sign
-    for entity in ("amp",):
-        kept += Counter({char: reply.count(f"&{entity};") for char in entity})
+    kept += Counter("amp" * reply.count("&amp;"))
     assert not letters(reply) - kept
 
 
 @given(anything)
 def test_no_letter_of_any_text_is_lost(text: str) -> None:
-    assert not letters(text.encode("utf-8", "replace").decode()) - letters(shown(render(text))) - Counter("?")
+    assert not letters(text) - letters(shown(render(text)))
 
 
 @given(
