@@ -82,6 +82,7 @@ class _Tensor:
 
 def convert(source: Path, folder: Path, progress: Progress) -> None:
     """Write the model in `source` into the empty `folder`. Raises UnsupportedModel."""
+    progress("reading", 0, 0)
     reader = _open(source)
     metadata = Metadata(reader)
     tensors = _tensors(reader, metadata)

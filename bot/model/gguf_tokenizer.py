@@ -14,7 +14,7 @@ from tokenizers.pre_tokenizers import ByteLevel, Digits, PreTokenizer, Sequence,
 
 from bot.model.files import UnsupportedModel
 
-CONTROL, USER_DEFINED, UNUSED = 3, 4, 5  # llama.cpp's token types
+NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5  # llama.cpp's token types
 END_OF_TURN = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "</s>")
 QWEN2_WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
@@ -76,9 +76,9 @@ def write(source: Path, metadata: Metadata, folder: Path) -> None:
 
 def special_ids(metadata: Metadata) -> dict[str, object]:
     """For generation_config.json. A turn ends at the file's own end token and at its well-known kin."""
-    tokens = metadata.texts("tokenizer.ggml.tokens")
+    control = {token: number for number, (token, kind) in enumerate(_tokens(metadata)) if kind == CONTROL}
     named = [metadata.value(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot", "eom")]
-    known = [tokens.index(token) for token in END_OF_TURN if token in set(tokens)]
+    known = [control[token] for token in END_OF_TURN if token in control]  # Qwen's `</s>` is plain text
     ids = {
         "bos_token_id": metadata.value("tokenizer.ggml.bos_token_id"),
         "eos_token_id": list(dict.fromkeys(n for n in [*named, *known] if n is not None)),
@@ -87,14 +87,19 @@ def special_ids(metadata: Metadata) -> dict[str, object]:
     return {key: value for key, value in ids.items() if value is not None}
 
 
-def _byte_level(metadata: Metadata) -> Tokenizer:
+def _tokens(metadata: Metadata) -> list[tuple[str, int]]:
+    """Every token with its type, in the order of their ids."""
     tokens, types = metadata.texts("tokenizer.ggml.tokens"), metadata.value("tokenizer.ggml.token_type")
-    kinds = types if isinstance(types, list) else [1] * len(tokens)
+    return list(zip(tokens, types if isinstance(types, list) else [NORMAL] * len(tokens), strict=True))
+
+
+def _byte_level(metadata: Metadata) -> Tokenizer:
+    tokens = _tokens(metadata)
     merges = [
         (left, right)
         for left, _, right in (m.partition(" ") for m in metadata.texts("tokenizer.ggml.merges"))
     ]
-    vocabulary = {t: n for n, (t, kind) in enumerate(zip(tokens, kinds, strict=True)) if kind != UNUSED}
+    vocabulary = {t: n for n, (t, kind) in enumerate(tokens) if kind != UNUSED}
     name = metadata.text("tokenizer.ggml.pre")
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, ignore_merges=name == "llama-bpe"))
     if name == "qwen2":
@@ -102,14 +107,15 @@ def _byte_level(metadata: Metadata) -> Tokenizer:
     tokenizer.pre_tokenizer = _splitting(name)
     tokenizer.decoder = decoders.ByteLevel()
     for kind in (CONTROL, USER_DEFINED):
-        added = [token for token, its in zip(tokens, kinds, strict=True) if its == kind]
+        added = [token for token, its in tokens if its == kind]
         tokenizer.add_tokens(
             [AddedToken(token, special=kind == CONTROL, normalized=False) for token in added]
         )
     bos = metadata.value("tokenizer.ggml.bos_token_id")
     if metadata.value("tokenizer.ggml.add_bos_token") and isinstance(bos, int):
+        first = tokens[bos][0]
         tokenizer.post_processor = processors.TemplateProcessing(
-            single=f"{tokens[bos]} $A", pair=f"{tokens[bos]} $A $B", special_tokens=[(tokens[bos], bos)]
+            single=f"{first} $A", pair=f"{first} $A $B", special_tokens=[(first, bos)]
         )
     return tokenizer
 
