@@ -12,7 +12,8 @@ def sees_everything(state: State, chat: Chat) -> bool:
 
 def reaches_bot(state: State, chat: Chat, message: Message) -> bool:
     """Whether the bot gets an update for `message`, which somebody else wrote or edited."""
-    if chat.is_group and state.bot.id not in chat.members:
+    status = chat.members.get(state.bot.id, "member" if chat.type == "private" else "left")
+    if status in ("left", "kicked"):
         return False
     if sees_everything(state, chat) or message.service:
         return True
@@ -20,9 +21,10 @@ def reaches_bot(state: State, chat: Chat, message: Message) -> bool:
 
 
 def _is_command(state: State, message: Message) -> bool:
-    commands = covered(message.text or "", message.entities, "bot_command")
-    names = [command.partition("@")[2].lower() for command in commands]
-    return any(name in ("", _username(state)) for name in names)
+    """A command that the message begins with, and that is not another bot's."""
+    first = [entity for entity in message.entities if entity.offset == 0]
+    commands = covered(message.text or "", first, "bot_command")
+    return any(command.partition("@")[2].lower() in ("", _username(state)) for command in commands)
 
 
 def _is_reply(state: State, chat: Chat, message: Message) -> bool:

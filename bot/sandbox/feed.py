@@ -21,7 +21,7 @@ class Feed:
     def __init__(self, world: World) -> None:
         self.world = world
         self.last = 0
-        self.closed = False
+        self.ended = asyncio.Event()
         self._events: deque[tuple[int, Event]] = deque(maxlen=KEPT_EVENTS)
         self._waiting: set[asyncio.Future[None]] = set()
         world.listeners.append(self._heard)
@@ -40,7 +40,7 @@ class Feed:
 
     def close(self) -> None:
         """Nothing more will come: everybody who waits may leave."""
-        self.closed = True
+        self.ended.set()
         self.wake()
 
     def since(self, number: int) -> list[tuple[int, Event]] | None:
@@ -63,7 +63,7 @@ class Feed:
         """What `ready` returns as soon as it is true, asked after every event; None after `within` seconds."""
         try:
             async with asyncio.timeout(within):
-                while not (found := ready()) and not self.closed:
+                while not (found := ready()) and not self.ended.is_set():
                     await self.changed()
                 return found
         except TimeoutError:

@@ -5,6 +5,7 @@ is made in `wire`.
 """
 
 import json
+import secrets
 from collections.abc import Iterable
 from typing import Literal
 
@@ -82,7 +83,7 @@ class Message(Thing):
     reactions: dict[int, list[str]] = Field(default_factory=dict)
     silent: bool = False
     protected: bool = False
-    automatic_forward: bool = False
+    forward_origin: JsonObject | None = None
     service: JsonObject = Field(default_factory=dict)
 
 
@@ -101,6 +102,7 @@ class Chat(Thing):
     allowed_reactions: list[str] | None = None
     linked_chat_id: int | None = None
     migrated_to: int | None = None
+    instance: str = Field(default_factory=lambda: str(secrets.randbelow(2**63)))
 
     @property
     def is_group(self) -> bool:
@@ -128,11 +130,18 @@ class CommandList(Thing):
     commands: list[Command]
 
 
+# Telegram's own accounts, which stand in `from` where the true sender is a chat.
+ANONYMOUS_ADMIN = User(id=1087968824, first_name="Group", username="GroupAnonymousBot", is_bot=True)
+CHANNEL_PERSONA = User(id=136817688, first_name="Channel", username="Channel_Bot", is_bot=True)
+LINKED_CHANNEL = User(id=777000, first_name="Telegram")
+SERVICE_USERS = {user.id: user for user in (ANONYMOUS_ADMIN, CHANNEL_PERSONA, LINKED_CHANNEL)}
+
+
 class QueuedUpdate(Thing):
     """An update that the bot has not confirmed yet, as it will be delivered."""
 
     update_id: int
-    date: float
+    expires: float
     body: JsonObject
 
 
@@ -160,6 +169,10 @@ class State(Thing):
     queries: dict[str, CallbackQuery] = Field(default_factory=dict)
     allowed_updates: list[str] = Field(default_factory=list)
     next_update_id: int = 1
+    webhook_url: str = ""
+
+    def user(self, user_id: int) -> User:
+        return SERVICE_USERS.get(user_id) or self.users[user_id]
 
 
 def dump(thing: BaseModel) -> JsonObject:

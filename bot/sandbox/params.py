@@ -18,7 +18,6 @@ Raw = Mapping[str, object]
 
 UNREADABLE = {
     "reply_markup": "can't parse reply keyboard markup JSON object",
-    "entities": "can't parse entities JSON object",
     "reply_parameters": "can't parse reply parameters JSON object",
     "link_preview_options": "can't parse link preview options JSON object",
     "allowed_updates": "can't parse allowed updates JSON object",

@@ -9,13 +9,14 @@
     ann.messages()                                       # plain state, fit for running.wait_for(...)
 
 Chats are named by title, person's name or id; without a chat it is the person's private chat.
+What Telegram itself does to groups (topics, migration, linked channels) is in `groups`.
 """
 
 import secrets
 
 from . import entities, wire
-from .delivery import reaches_bot, sees_everything
-from .objects import Button, CallbackQuery, Chat, JsonObject, Message, User
+from .delivery import sees_everything
+from .objects import ANONYMOUS_ADMIN, CHANNEL_PERSONA, Button, CallbackQuery, Chat, JsonObject, Message, User
 from .world import World
 
 
@@ -41,76 +42,83 @@ class Person:
         *,
         reply_to: int | None = None,
         thread: int | None = None,
+        sender: int | str | None = None,
     ) -> Message:
-        """Write a message; like the apps, cut what is too long into several. Returns the last one."""
-        where = self._chat(chat)
-        pieces = [text[start : start + entities.MAX_TEXT] for start in range(0, len(text), entities.MAX_TEXT)]
-        sent = [self._say(where, piece, reply_to, thread) for piece in pieces if piece.strip()]
-        if not sent:
-            raise NotPossible("an empty message cannot be sent")
-        return sent[-1]
+        """Write a message; like the apps, cut what is too long into several. Returns the last one.
 
-    def _say(self, chat: Chat, text: str, reply_to: int | None, thread: int | None) -> Message:
-        body = entities.clean(text).strip()
+        `sender` is the chat in whose name it is written: the group's own for an anonymous admin, a
+        channel for somebody who writes as the channel.
+        """
+        where = self._chat(chat)
+        if reply_to is not None:
+            self._message(where, reply_to)
+        as_chat = None if sender is None else self.world.chat(sender)
+        body, _ = entities.normalise(text, [])
+        if not body:
+            raise NotPossible("an empty message cannot be sent")
+        starts = range(0, len(body), entities.MAX_TEXT)
+        pieces = [body[start : start + entities.MAX_TEXT] for start in starts]
+        return [self._say(where, piece, reply_to, thread, as_chat) for piece in pieces][-1]
+
+    def _say(
+        self, chat: Chat, text: str, reply_to: int | None, thread: int | None, as_chat: Chat | None
+    ) -> Message:
+        body, found = entities.normalise(text, [])
         message = self.world.add_message(
             chat,
-            from_id=self.user.id,
+            from_id=self._signature(chat, as_chat),
+            sender_chat_id=as_chat.id if as_chat else None,
             text=body,
-            entities=entities.find(body),
-            reply_to=reply_to,
+            entities=found,
+            reply_to=reply_to or thread,
             thread_id=thread,
         )
-        self._deliver("message", chat, message)
+        self.world.deliver("message", message)
         return message
+
+    def _signature(self, chat: Chat, as_chat: Chat | None) -> int:
+        if as_chat is None:
+            return self.user.id
+        return ANONYMOUS_ADMIN.id if as_chat.id == chat.id else CHANNEL_PERSONA.id
 
     async def edit(self, message_id: int, text: str, chat: int | str | None = None) -> Message:
         """Change one's own message."""
-        where = self._chat(chat)
-        message = self._message(where, message_id)
+        message = self._message(self._chat(chat), message_id)
         if message.from_id != self.user.id or message.text is None:
             raise NotPossible("only one's own text messages can be edited")
-        body = entities.clean(text).strip()[: entities.MAX_TEXT]
-        if not body:
-            raise NotPossible("an empty message cannot be sent")
+        body, found = entities.normalise(text, [])
+        if not body or len(body) > entities.MAX_TEXT:
+            raise NotPossible(f"a message has 1 to {entities.MAX_TEXT} characters")
         if body != message.text:
-            self.world.change_text(message, body, entities.find(body))
-            self._deliver("edited_message", where, message)
+            self.world.change_text(message, body, found)
+            self.world.deliver("edited_message", message)
         return message
 
     async def press(self, message_id: int, label: str, chat: int | str | None = None) -> str:
         """Press the button `label` below a message; returns the id of the query that the bot now has."""
         where = self._chat(chat)
         message = self._message(where, message_id)
-        button = self._button(message, label)
+        button = _button(message, label)
         if button.callback_data is None:
             raise NotPossible(f"the button {label!r} does not call the bot")
         return self._query(where, message, button.callback_data)
 
-    def _button(self, message: Message, label: str) -> Button:
-        buttons = [button for row in message.keyboard for button in row]
-        for button in buttons:
-            if button.text == label:
-                return button
-        raise NotPossible(
-            f"no button {label!r} below message {message.message_id}: {[b.text for b in buttons]}"
-        )
-
     def _query(self, chat: Chat, message: Message, data: str) -> str:
         query = CallbackQuery(
-            id=str(secrets.randbelow(2**62)),
+            id=str(secrets.randbelow(2**63)),
             user_id=self.user.id,
             chat_id=chat.id,
             message_id=message.message_id,
             date=self.world.clock(),
         )
-        self.world.add_query(query)
         body: JsonObject = {
             "id": query.id,
             "from": wire.user(self.user),
-            "message": self.world.wire_message(message),
-            "chat_instance": str(abs(hash((chat.id, self.world.bot.id)))),
+            "message": wire.message(self.world.state, message),
+            "chat_instance": chat.instance,
             "data": data,
         }
+        self.world.add_query(query)
         self.world.queue_update("callback_query", body)
         return query.id
 
@@ -121,9 +129,8 @@ class Person:
         old, new = message.reactions.get(self.user.id, []), [emoji] if emoji else []
         self.world.set_reactions(message, self.user.id, new)
         if old != new and (where.type == "private" or sees_everything(self.world.state, where)):
-            self.world.queue_update(
-                "message_reaction", wire.reaction(self.world.state, message, self.user, old)
-            )
+            change = wire.reaction(self.world.state, message, self.user, old, self.world.now)
+            self.world.queue_update("message_reaction", change)
 
     async def delete(self, message_id: int, chat: int | str | None = None) -> None:
         """Delete a message for everybody; the bot is not told."""
@@ -133,16 +140,16 @@ class Person:
 
     async def block(self) -> None:
         """Stop the bot: it can no longer write here."""
-        self.world.set_member(self.world.chat(self.user.id), self.world.bot.id, "kicked", by=self.user.id)
+        self.world.set_member(self._chat(None), self.world.bot.id, "kicked", by=self.user.id)
 
     async def unblock(self) -> None:
-        self.world.set_member(self.world.chat(self.user.id), self.world.bot.id, "member", by=self.user.id)
+        self.world.set_member(self._chat(None), self.world.bot.id, "member", by=self.user.id)
 
     def _chat(self, name: int | str | None) -> Chat:
         chat = self.world.chat(self.user.id if name is None else name)
         if chat.type == "private" and chat.id != self.user.id:
             raise NotPossible("that is somebody else's private chat")
-        if chat.is_group and chat.members.get(self.user.id, "left") in ("left", "kicked"):
+        if chat.type != "private" and chat.members.get(self.user.id, "left") in ("left", "kicked"):
             raise NotPossible(f"{self.user.first_name} is not in {chat.title}")
         return chat
 
@@ -152,6 +159,10 @@ class Person:
         except KeyError:
             raise NotPossible(f"there is no message {message_id} in this chat") from None
 
-    def _deliver(self, kind: str, chat: Chat, message: Message) -> None:
-        if reaches_bot(self.world.state, chat, message):
-            self.world.queue_update(kind, self.world.wire_message(message))
+
+def _button(message: Message, label: str) -> Button:
+    buttons = [button for row in message.keyboard for button in row]
+    for button in buttons:
+        if button.text == label:
+            return button
+    raise NotPossible(f"no button {label!r} below message {message.message_id}: {[b.text for b in buttons]}")

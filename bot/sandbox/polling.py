@@ -11,7 +11,7 @@ SECOND_POLLER = "terminated by other getUpdates request; make sure that only one
 
 
 class Polling:
-    """Hands out waiting updates. A new call ends the one that still waits with Telegram's 409."""
+    """Hands out waiting updates. A call that has to wait ends the one that waits already with a 409."""
 
     def __init__(self, world: World, feed: Feed) -> None:
         self.world = world
@@ -20,11 +20,11 @@ class Polling:
 
     async def get(self, offset: int, limit: int, wait_s: float) -> list[JsonObject]:
         """Updates from `offset` on, at once if there are any, else as soon as one comes."""
-        if self._current is not None:
-            self._current.cancel()
         batch = self.world.waiting(offset, limit)
         if batch or wait_s <= 0:
             return batch
+        if self._current is not None:
+            self._current.cancel()
         wait = asyncio.ensure_future(self._wait(max(offset, 0), limit, wait_s))
         self._current = wait
         try:

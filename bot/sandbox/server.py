@@ -8,28 +8,45 @@
         ann = running.person("Ann")                  # see people.Person
         await ann.say("hi")
         reply = await running.wait_for(lambda world: [m for m in ann.messages() if m.text == "hello"])
+        sandbox.faults.order(...)                    # see faults
+        sandbox.calls                                # every call of the bot and its outcome
 
 It imports nothing of the rest of the bot: like Telegram, it is reached over HTTP.
 """
 
 import asyncio
 import contextlib
+import errno
 import socket
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.responses import FileResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .botapi import BotApi
+from .botapi import BotApi, Call
+from .faults import Faults
 from .feed import Feed
+from .guard import Guard, is_loopback
+from .limits import FloodControl
 from .methods import Api
+from .page_api import PageApi
 from .people import Person
 from .polling import Polling
+from .state import StateFile
 from .world import Clock, World
+
+PAGE = Path(__file__).parent / "page"
+GRACE_S = 5
 
 T = TypeVar("T")
 
@@ -43,16 +60,40 @@ class NothingHappened(AssertionError):
 
 
 class Sandbox:
-    """A world and the web application that opens it to a bot and to a browser."""
+    """A world and the web application that opens it to a bot and to a browser.
 
-    def __init__(self, clock: Clock = time.time) -> None:
-        self.world = World(clock=clock)
+    `limits` False switches flood control off; `state_file` keeps the world over restarts.
+    """
+
+    def __init__(
+        self, clock: Clock = time.time, *, state_file: Path | None = None, limits: bool = True
+    ) -> None:
+        self.file = StateFile(state_file) if state_file else None
+        self.world = World(self.file.load() if self.file else None, clock)
         self.feed = Feed(self.world)
-        self.api = Api(self.world, self.feed, Polling(self.world, self.feed), spend=lambda chat: None)
-        bot_api = BotApi(self.api)
-        self.app = Starlette(
-            routes=[Route("/bot{token}/{method}", bot_api.endpoint, methods=["GET", "POST"])]
+        self.faults = Faults()
+        self.flood = FloodControl(clock, enabled=limits)
+        self.bot_api = BotApi(
+            Api(self.world, Polling(self.world, self.feed), self.flood), self.feed, self.faults
         )
+        self.page_api = PageApi(self.world, self.feed, self.flood)
+
+    @property
+    def calls(self) -> deque[Call]:
+        """The last calls of the bot, oldest first."""
+        return self.bot_api.calls
+
+    def app(self, key: str | None = None) -> Starlette:
+        """The web application; with a `key` the page is open to whoever knows it, else to loopback."""
+        page = Starlette(
+            routes=[
+                Route("/", lambda _: FileResponse(PAGE / "index.html")),
+                *self.page_api.routes(),
+                Mount("/page", StaticFiles(directory=PAGE)),
+            ]
+        )
+        bot = Route("/bot{token}/{method}", self.bot_api.endpoint, methods=["GET", "POST"])
+        return Starlette(routes=[bot, Mount("/", Guard(page, key))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +110,9 @@ class Running:
 
     @property
     def url(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}/"
+        # A server on all addresses is also on this one.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
 
     @property
     def base_url(self) -> str:
@@ -86,12 +128,27 @@ class Running:
     async def wait_for(self, ready: Callable[[World], T | None], within: float = 30) -> T:
         """What `ready` returns as soon as it is true; it is asked now and after every event.
 
-        Raises NothingHappened with the transcript.
+        Raises NothingHappened with the transcript after `within` seconds.
         """
         found = await self.sandbox.feed.until(lambda: ready(self.world), within)
         if not found:
             raise NothingHappened(f"not within {within} s; what was said:\n{self.world.transcript()}")
         return found
+
+
+class _Protocol(H11Protocol):
+    """Lets the application cut a connection, as networks do."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        super().connection_made(transport)
+        app, cut = self.app, transport.abort
+
+        async def with_scissors(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["extensions"] = {**scope.get("extensions", {}), "sandbox.cut": cut}
+            await app(scope, receive, send)
+
+        self.app = with_scissors
 
 
 class _Server(uvicorn.Server):
@@ -111,19 +168,37 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serve(sandbox: Sandbox, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Running]:
-    """Open the sandbox on `host:port` (0: any free port) until the block is left. Raises SandboxError."""
+async def serve(
+    sandbox: Sandbox, host: str = "127.0.0.1", port: int = 0, key: str | None = None
+) -> AsyncIterator[Running]:
+    """Open the sandbox on `host:port` (0: any free port) until the block is left. Raises SandboxError.
+
+    A host that others can reach needs a `key`; the page then opens with `?key=…`, once.
+    """
+    if key is None and not is_loopback(host):
+        raise SandboxError(f"{host} can be reached from other machines: the page needs a key there.")
     listening = _listen(host, port)
-    config = uvicorn.Config(sandbox.app, log_config=None, access_log=False, lifespan="off", ws="none")
+    config = uvicorn.Config(
+        sandbox.app(key),
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
     server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listening]))
+    tasks = [asyncio.create_task(server.serve(sockets=[listening]))]
+    if sandbox.file:
+        tasks.append(asyncio.create_task(sandbox.file.follow(sandbox.world, sandbox.feed)))
     try:
         await server.ready.wait()
         yield Running(sandbox, host, listening.getsockname()[1])
     finally:
         sandbox.feed.close()
         server.should_exit = True
-        await task
+        await asyncio.gather(*tasks)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -131,7 +206,6 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise SandboxError(
-            f"cannot listen on {host}:{port}: {reason}. Choose another port with --port."
-        ) from None
+        if error.errno == errno.EADDRINUSE:
+            raise SandboxError(f"port {port} is taken already. Choose another one with --port.") from None
+        raise SandboxError(f"cannot listen on {host}:{port}: {error.strerror or error}.") from None

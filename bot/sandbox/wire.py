@@ -2,6 +2,39 @@
 
 from .objects import Button, Chat, Entity, JsonObject, MemberStatus, Message, State, User, dump
 
+_ADMIN_RIGHTS = (
+    "can_manage_chat",
+    "can_delete_messages",
+    "can_manage_video_chats",
+    "can_restrict_members",
+    "can_promote_members",
+    "can_change_info",
+    "can_invite_users",
+    "can_post_stories",
+    "can_edit_stories",
+    "can_delete_stories",
+    "can_pin_messages",
+    "can_send_welcome_messages",
+)
+_PERMISSIONS = (
+    "can_send_messages",
+    "can_send_audios",
+    "can_send_documents",
+    "can_send_photos",
+    "can_send_videos",
+    "can_send_video_notes",
+    "can_send_voice_notes",
+    "can_send_polls",
+    "can_send_other_messages",
+    "can_add_web_page_previews",
+    "can_change_info",
+    "can_invite_users",
+    "can_pin_messages",
+    "can_manage_topics",
+)
+_GIFTS = ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels")
+MAX_REACTIONS = 11
+
 
 def user(one: User) -> JsonObject:
     return {**dump(one), "is_bot": one.is_bot}
@@ -9,17 +42,26 @@ def user(one: User) -> JsonObject:
 
 def chat(state: State, one: Chat) -> JsonObject:
     """The short form of a chat, as it stands in messages."""
+    names: JsonObject = {"title": one.title, "username": one.username}
     if one.type == "private":
-        person = state.users[one.id]
-        names: JsonObject = {
-            "first_name": person.first_name,
-            "last_name": person.last_name,
-            "username": person.username,
-        }
-    else:
-        names = {"title": one.title, "username": one.username}
-    flags: JsonObject = {"is_forum": True} if one.is_forum else {}
-    return {"id": one.id, "type": one.type, **_given(names), **flags}
+        person = state.user(one.id)
+        names = {"first_name": person.first_name, "last_name": person.last_name, "username": person.username}
+    return _given({"id": one.id, "type": one.type, **names, "is_forum": one.is_forum or None})
+
+
+def full_chat(state: State, one: Chat) -> JsonObject:
+    """ChatFullInfo, the answer of getChat."""
+    body: JsonObject = {
+        "accent_color_id": abs(one.id) % 7,
+        "max_reaction_count": MAX_REACTIONS,
+        "accepted_gift_types": dict.fromkeys(_GIFTS, one.type == "private"),
+        "linked_chat_id": one.linked_chat_id,
+    }
+    if one.is_group:
+        body["permissions"] = dict.fromkeys(_PERMISSIONS, True)
+    if one.allowed_reactions is not None:
+        body["available_reactions"] = emojis(one.allowed_reactions)
+    return chat(state, one) | _given(body)
 
 
 def message(state: State, one: Message, *, quoted: bool = False) -> JsonObject:
@@ -27,14 +69,17 @@ def message(state: State, one: Message, *, quoted: bool = False) -> JsonObject:
     where = state.chats[one.chat_id]
     body: JsonObject = {
         "message_id": one.message_id,
-        "from": user(state.users[one.from_id]) if one.from_id is not None else None,
-        "sender_chat": chat(state, state.chats[one.sender_chat_id]) if one.sender_chat_id else None,
-        "date": one.date,
-        "edit_date": one.edit_date,
-        "chat": chat(state, where),
         "message_thread_id": one.thread_id,
+        "from": user(state.user(one.from_id)) if one.from_id is not None else None,
+        "sender_chat": chat(state, state.chats[one.sender_chat_id])
+        if one.sender_chat_id is not None
+        else None,
+        "date": one.date,
+        "chat": chat(state, where),
+        "forward_origin": one.forward_origin,
         "is_topic_message": True if one.thread_id and where.is_forum else None,
-        "is_automatic_forward": one.automatic_forward or None,
+        "is_automatic_forward": True if one.from_id == 777000 else None,
+        "edit_date": one.edit_date,
         "has_protected_content": one.protected or None,
         "text": one.text,
         "entities": [entity(each) for each in one.entities] or None,
@@ -55,49 +100,41 @@ def keyboard(rows: list[list[Button]]) -> JsonObject:
     return {"inline_keyboard": [[dump(button) for button in row] for row in rows]}
 
 
-def reaction(state: State, one: Message, who: User, old: list[str]) -> JsonObject:
+def emojis(some: list[str]) -> list[JsonObject]:
+    """A list of ReactionType."""
+    return [{"type": "emoji", "emoji": emoji} for emoji in some]
+
+
+def reaction(state: State, one: Message, who: User, old: list[str], date: int) -> JsonObject:
     """MessageReactionUpdated: `who` changed `old` to what the message now has."""
     return {
         "chat": chat(state, state.chats[one.chat_id]),
         "message_id": one.message_id,
         "user": user(who),
-        "date": one.date,
-        "old_reaction": [{"type": "emoji", "emoji": emoji} for emoji in old],
-        "new_reaction": [{"type": "emoji", "emoji": emoji} for emoji in one.reactions.get(who.id, [])],
+        "date": date,
+        "old_reaction": emojis(old),
+        "new_reaction": emojis(one.reactions.get(who.id, [])),
     }
 
 
 def member(one: User, status: MemberStatus) -> JsonObject:
-    """ChatMember; admins of the sandbox may do what Telegram gives a new admin."""
+    """ChatMember; admins of the sandbox may do everything."""
     body: JsonObject = {"status": status, "user": user(one)}
     if status == "creator":
-        return body | {"is_anonymous": False}
-    if status == "administrator":
-        return body | {"can_be_edited": False, "is_anonymous": False} | dict.fromkeys(_ADMIN_RIGHTS, True)
-    return body | ({"until_date": 0} if status == "kicked" else {})
-
-
-_ADMIN_RIGHTS = (
-    "can_manage_chat",
-    "can_delete_messages",
-    "can_manage_video_chats",
-    "can_restrict_members",
-    "can_promote_members",
-    "can_change_info",
-    "can_invite_users",
-    "can_post_stories",
-    "can_edit_stories",
-    "can_delete_stories",
-    "can_pin_messages",
-)
+        body["is_anonymous"] = False
+    elif status == "administrator":
+        body |= {"can_be_edited": False, "is_anonymous": False, **dict.fromkeys(_ADMIN_RIGHTS, True)}
+    elif status == "kicked":
+        body["until_date"] = 0
+    return body
 
 
 def member_change(state: State, where: Chat, who: int, old: MemberStatus, by: int, date: int) -> JsonObject:
     """ChatMemberUpdated: `by` changed what `who` is in the chat."""
-    one = state.users[who]
+    one = state.user(who)
     return {
         "chat": chat(state, where),
-        "from": user(state.users[by]),
+        "from": user(state.user(by)),
         "date": date,
         "old_chat_member": member(one, old),
         "new_chat_member": member(one, where.members[who]),

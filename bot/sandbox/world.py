@@ -10,12 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import wire
+from .delivery import reaches_bot
 from .objects import (
     CallbackQuery,
     Chat,
     ChatType,
     Entity,
     JsonObject,
+    Keyboard,
     MemberStatus,
     Message,
     QueuedUpdate,
@@ -31,6 +33,7 @@ TEAM_ID = -1_002_000_000_001
 KEPT_MESSAGES = 2000
 QUERY_LIFETIME_S = 60
 UPDATE_LIFETIME_S = 24 * 3600
+QUERY_UPDATE_LIFETIME_S = 150
 EPOCH_2024 = 1_704_067_200
 
 NOT_BY_DEFAULT = {"chat_member", "message_reaction", "message_reaction_count"}
@@ -40,7 +43,10 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that changed: `kind` is message, edit, delete, reaction, action, answer, update, chat or commands."""
+    """Something that changed.
+
+    `kind` is message, edit, delete, reaction, action, answer, chat, commands or update.
+    """
 
     kind: str
     chat_id: int | None
@@ -58,15 +64,11 @@ def new_state() -> State:
         User(id=LI_LEI_ID, first_name="李雷", language_code="zh-hans"),
     )
     private = (Chat(id=person.id, type="private") for person in people)
-    team = Chat(
-        id=TEAM_ID,
-        type="supergroup",
-        title="Team",
-        members={ANN_ID: "creator", LI_LEI_ID: "member", BOT_ID: "member"},
-    )
+    team = Chat(id=TEAM_ID, type="supergroup", title="Team")
+    team.members = {ANN_ID: "creator", LI_LEI_ID: "member", BOT_ID: "member"}
     return State(
         bot=bot,
-        token=f"{BOT_ID}:{secrets.token_urlsafe(26)[:35]}",
+        token=f"{BOT_ID}:{secrets.token_urlsafe(32)[:35]}",
         users={user.id: user for user in (bot, *people)},
         chats={chat.id: chat for chat in (*private, team)},
     )
@@ -91,23 +93,28 @@ class World:
     def now(self) -> int:
         return int(self.clock())
 
+    # --- looking -------------------------------------------------------------------------------
+
     def chat(self, name: int | str) -> Chat:
         """A chat by its id, title or person's name. Raises KeyError."""
         if isinstance(name, int):
             return self.state.chats[name]
         for chat in self.state.chats.values():
-            if name in (chat.title, chat.username) and chat.migrated_to is None:
+            if name == chat.title and chat.migrated_to is None:
                 return chat
         return self.state.chats[self.user(name).id]
 
     def user(self, name: int | str) -> User:
         """A person or bot by id, first name or username. Raises KeyError."""
         if isinstance(name, int):
-            return self.state.users[name]
+            return self.state.user(name)
         for user in self.state.users.values():
             if name.removeprefix("@") in (user.first_name, user.username):
                 return user
         raise KeyError(f"nobody is called {name!r} here")
+
+    def people(self) -> list[User]:
+        return [user for user in self.state.users.values() if not user.is_bot]
 
     def messages(self, chat: int | str) -> list[Message]:
         """All messages of a chat, oldest first."""
@@ -119,15 +126,14 @@ class World:
         return "\n".join(line for one in chats for line in self._lines(one))
 
     def _lines(self, chat: Chat) -> list[str]:
-        name = chat.title or self.state.users[chat.id].first_name
-        lines = [f"— {name} ({chat.id}) —"]
+        lines = [f"— {chat.title or self.state.user(chat.id).first_name} ({chat.id}) —"]
         for message in chat.messages.values():
-            author = self.state.users.get(message.from_id or 0)
+            author = self.state.user(message.from_id).first_name if message.from_id else chat.title
             text = message.text if message.text is not None else f"[{', '.join(message.service)}]"
-            lines.append(f"{message.message_id:>4} {author.first_name if author else '?'}: {text}")
+            lines.append(f"{message.message_id:>4} {author}: {text}")
         return lines
 
-    # --- changes -------------------------------------------------------------------------------
+    # --- messages ------------------------------------------------------------------------------
 
     def add_message(self, chat: Chat, **fields: object) -> Message:
         """Put a message at the end of `chat`; the fields are Message's."""
@@ -144,6 +150,14 @@ class World:
         message.text, message.entities, message.edit_date = text, entities, self.now
         self.tell("edit", message.chat_id, dump(message))
 
+    def change_keyboard(self, message: Message, keyboard: Keyboard) -> None:
+        message.keyboard, message.edit_date = keyboard, self.now
+        self.tell("edit", message.chat_id, dump(message))
+
+    def remove_message(self, chat: Chat, message_id: int) -> None:
+        del chat.messages[message_id]
+        self.tell("delete", chat.id, {"message_id": message_id})
+
     def set_reactions(self, message: Message, who: int, emoji: list[str]) -> None:
         message.reactions.pop(who, None)
         if emoji:
@@ -152,9 +166,24 @@ class World:
 
     def add_query(self, query: CallbackQuery) -> None:
         """Remember a pressed button until the bot answers; old ones are forgotten."""
+        self.state.queries = self.open_queries() | {query.id: query}
+
+    def open_queries(self) -> dict[str, CallbackQuery]:
         oldest = self.clock() - QUERY_LIFETIME_S
-        kept = {one.id: one for one in self.state.queries.values() if one.date > oldest}
-        self.state.queries = kept | {query.id: query}
+        return {query.id: query for query in self.state.queries.values() if query.date > oldest}
+
+    # --- chats ---------------------------------------------------------------------------------
+
+    def create_chat(self, title: str, members: list[int], kind: ChatType = "supergroup") -> Chat:
+        """A new group or channel of these people with the bot in it; the first one owns it."""
+        number = len(self.state.chats) + 1
+        chat_id = -(4_000_000 + number) if kind == "group" else -(1_002_000_000_000 + number)
+        chat = Chat(id=chat_id, type=kind, title=title)
+        chat.members = {**dict.fromkeys(members, "member"), members[0]: "creator"}
+        chat.members[self.bot.id] = "administrator" if kind == "channel" else "member"
+        self.state.chats[chat.id] = chat
+        self.tell("chat", chat.id, {})
+        return chat
 
     def set_member(self, chat: Chat, who: int, status: MemberStatus, *, by: int) -> None:
         """Change what `who` is in `chat`; the bot is told about itself, and as an admin about others."""
@@ -164,11 +193,18 @@ class World:
         chat.members[who] = status
         self.tell("chat", chat.id, {})
         body = wire.member_change(self.state, chat, who, old, by, self.now)
-        self.queue_update("my_chat_member" if who == self.bot.id else "chat_member", body)
+        if who == self.bot.id:
+            self.queue_update("my_chat_member", body)
+        elif chat.members.get(self.bot.id) == "administrator":
+            self.queue_update("chat_member", body)
 
-    def remove_message(self, chat: Chat, message_id: int) -> None:
-        del chat.messages[message_id]
-        self.tell("delete", chat.id, {"message_id": message_id})
+    # --- updates -------------------------------------------------------------------------------
+
+    def deliver(self, kind: str, message: Message) -> None:
+        """Let the bot have a message that somebody wrote or edited, if it may see it."""
+        chat = self.state.chats[message.chat_id]
+        if reaches_bot(self.state, chat, message):
+            self.queue_update(kind, wire.message(self.state, message))
 
     def queue_update(self, kind: str, body: JsonObject) -> None:
         """Let the bot have an update of this kind, if it asked for the kind."""
@@ -181,38 +217,25 @@ class World:
         update_id = self.state.next_update_id
         self.state.next_update_id += 1
         body = {"update_id": update_id, **update}
-        self.state.pending.append(QueuedUpdate(update_id=update_id, date=self.clock(), body=body))
+        lifetime = QUERY_UPDATE_LIFETIME_S if "callback_query" in update else UPDATE_LIFETIME_S
+        expires = self.clock() + lifetime
+        self.state.pending.append(QueuedUpdate(update_id=update_id, expires=expires, body=body))
         self.tell("update", None, {"update_id": update_id})
         return update_id
+
+    def waiting(self, offset: int, limit: int) -> list[JsonObject]:
+        """Updates that wait for the bot (getUpdates); a higher offset confirms what lies before it."""
+        now = self.clock()
+        pending = [update for update in self.state.pending if update.expires > now]
+        if offset < 0:
+            pending = pending[offset:]
+        elif offset <= self.state.next_update_id + 10:  # Telegram takes one further ahead for a mistake
+            pending = [update for update in pending if update.update_id >= offset]
+        self.state.pending = pending
+        return [update.body for update in pending[:limit]]
 
     def tell(self, kind: str, chat_id: int | None, data: JsonObject) -> None:
         """Tell the listeners what happened."""
         event = Event(kind, chat_id, data)
         for listener in list(self.listeners):
             listener(event)
-
-    # --- the bot's view ------------------------------------------------------------------------
-
-    def wire_message(self, message: Message) -> JsonObject:
-        return wire.message(self.state, message)
-
-    def waiting(self, offset: int, limit: int) -> list[JsonObject]:
-        """Updates that wait for the bot (getUpdates); a higher offset confirms what lies before it."""
-        oldest = self.clock() - UPDATE_LIFETIME_S
-        pending = [update for update in self.state.pending if update.date > oldest]
-        if offset < 0:
-            pending = pending[offset:]
-        elif offset > 0:
-            pending = [update for update in pending if update.update_id >= offset]
-        self.state.pending = pending
-        return [update.body for update in pending[:limit]]
-
-    def create_group(self, title: str, members: list[int], kind: ChatType = "supergroup") -> Chat:
-        """A new group of these people with the bot in it; the first one owns it."""
-        number = len(self.state.chats)
-        group_id = -(1_002_000_000_001 + number) if kind == "supergroup" else -(4_000_001 + number)
-        chat = Chat(id=group_id, type=kind, title=title)
-        chat.members = {**dict.fromkeys(members, "member"), members[0]: "creator", self.bot.id: "member"}
-        self.state.chats[chat.id] = chat
-        self.tell("chat", chat.id, {})
-        return chat

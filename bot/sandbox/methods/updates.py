@@ -1,15 +1,37 @@
-"""How the bot gets its updates: getMe, getUpdates, the webhook's methods."""
+"""How the bot gets its updates: getMe, getUpdates, deleteWebhook, getWebhookInfo.
+
+setWebhook is not offered yet; `State.webhook_url` is where it will leave its mark.
+"""
 
 from collections.abc import Awaitable
 from typing import Annotated
 
 from bot.sandbox import wire
+from bot.sandbox.errors import conflict
 from bot.sandbox.objects import JsonObject
 from bot.sandbox.params import Decoded, Flag, Params
 
 from .registry import Api, method
 
 MAX_WAIT_S = 50
+WEBHOOK_ACTIVE = (
+    "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
+)
+KINDS = frozenset(
+    {
+        "message",
+        "edited_message",
+        "channel_post",
+        "edited_channel_post",
+        "inline_query",
+        "chosen_inline_result",
+        "callback_query",
+        "my_chat_member",
+        "chat_member",
+        "message_reaction",
+        "message_reaction_count",
+    }
+)
 
 
 @method("getMe", Params)
@@ -32,10 +54,13 @@ class GetUpdates(Params):
 
 @method("getUpdates", GetUpdates)
 def get_updates(api: Api, p: GetUpdates) -> Awaitable[list[JsonObject]]:
+    if api.world.state.webhook_url:
+        raise conflict(WEBHOOK_ACTIVE)
     if p.allowed_updates is not None:
-        api.world.state.allowed_updates = p.allowed_updates
-    timeout = min(max(p.timeout, 0), MAX_WAIT_S)
-    return api.polling.get(p.offset, min(max(p.limit, 1), 100), timeout)
+        # A list without any known kind stands for the default, as an empty one does.
+        api.world.state.allowed_updates = sorted(KINDS.intersection(map(str.lower, p.allowed_updates)))
+    limit = p.limit if 1 <= p.limit <= 100 else 100
+    return api.polling.get(p.offset, limit, min(max(p.timeout, 0), MAX_WAIT_S))
 
 
 class DeleteWebhook(Params):
@@ -44,6 +69,7 @@ class DeleteWebhook(Params):
 
 @method("deleteWebhook", DeleteWebhook)
 def delete_webhook(api: Api, p: DeleteWebhook) -> bool:
+    api.world.state.webhook_url = ""
     if p.drop_pending_updates:
         api.world.state.pending = []
     return True
@@ -51,7 +77,10 @@ def delete_webhook(api: Api, p: DeleteWebhook) -> bool:
 
 @method("getWebhookInfo", Params)
 def get_webhook_info(api: Api, _: Params) -> JsonObject:
-    pending = len(api.world.state.pending)
-    body: JsonObject = {"url": "", "has_custom_certificate": False, "pending_update_count": pending}
-    allowed = api.world.state.allowed_updates
-    return body | ({"allowed_updates": allowed} if allowed else {})
+    state = api.world.state
+    body: JsonObject = {
+        "url": state.webhook_url,
+        "has_custom_certificate": False,
+        "pending_update_count": len(state.pending),
+    }
+    return body | ({"allowed_updates": state.allowed_updates} if state.allowed_updates else {})
