@@ -3,7 +3,7 @@
 Standard library only. Knows no torch, no Telegram and no SQL, so that anyone can import it.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -116,7 +116,7 @@ class Model(Protocol):
 
     def stream(
         self, messages: Sequence[ChatMessage], sampling: Sampling, *, conversation: str | None = None
-    ) -> AsyncIterator[Queued | Delta | Finish]:
+    ) -> AsyncGenerator[Queued | Delta | Finish]:
         """Answer `messages` piece by piece; the last event is the one Finish. Closing the iterator cancels.
 
         `conversation` names whose computed past may be continued.

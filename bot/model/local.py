@@ -128,7 +128,7 @@ class LocalModel:
 
     async def stream(
         self, messages: Sequence[ChatMessage], sampling: Sampling, *, conversation: str | None = None
-    ) -> AsyncIterator[Queued | Delta | Finish]:
+    ) -> AsyncGenerator[Queued | Delta | Finish]:
         """See Model."""
         prompt = self._encoder.prompt(messages)
         request = Generate(

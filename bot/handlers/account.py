@@ -1,0 +1,54 @@
+"""/start, /help and /new: what the bot is, what it can do, and a fresh start."""
+
+from telegram import Update
+
+from bot.handlers.context import Context
+from bot.handlers.replies import Replies
+from bot.handlers.words import translate_for
+from bot.history.store import Store
+from bot.tasks.chat import Chat
+from bot.transport.triggers import conversation_key
+
+
+class AccountHandler:
+    """Commands about one's own conversation with the bot."""
+
+    def __init__(self, store: Store, chat: Chat, replies: Replies) -> None:
+        self._store = store
+        self._chat = chat
+        self._replies = replies
+
+    async def on_start(self, update: Update, _context: Context) -> None:
+        """/start"""
+        _ = translate_for(update)
+        await self._replies.say(
+            update,
+            _(
+                "👋 Hello! I am Tandem: one small language model on an ordinary computer.\n\n"
+                "Write to me. First I tell the mood of your message, then I answer it. "
+                "What you write stays on the computer that I run on.\n\n"
+                "/help shows what else I can do."
+            ),
+        )
+
+    async def on_help(self, update: Update, _context: Context) -> None:
+        """/help"""
+        _ = translate_for(update)
+        await self._replies.say(
+            update,
+            _(
+                "Just write to me; in a group, mention me or reply to me.\n\n"
+                "/new – start a new conversation\n"
+                "/sentiment – the mood of a text, or of the message that you reply to\n"
+                "/help – this list"
+            ),
+        )
+
+    async def on_new(self, update: Update, _context: Context) -> None:
+        """/new: what was said is out of the prompt and out of the model's memory."""
+        _ = translate_for(update)
+        if (key := conversation_key(update)) is None:
+            return
+        await self._store.reset(key)
+        self._chat.forget(key)
+        await self._replies.say(update, _("✨ A new conversation. I start with a clear head."))

@@ -1,0 +1,49 @@
+"""The bot's own sentences, in the reader's language. Pure: no calls, no state."""
+
+from collections.abc import Callable
+
+from telegram import Update
+
+from bot.locales import language_of, translation
+from bot.model.api import Finish, Queued
+from bot.tasks.sentiment import Mood, Verdict
+
+Translate = Callable[[str], str]
+
+EMOJI: dict[Mood, str] = {"positive": "😄", "negative": "😢", "neutral": "😐"}
+
+
+def translate_for(update: Update) -> Translate:
+    """The translation for whoever sent `update`."""
+    user = update.effective_user
+    return translation(language_of(user.language_code if user else None)).gettext
+
+
+def verdict_line(verdict: Verdict, _: Translate) -> str:
+    """`😄 positive · 97%`"""
+    names = {"positive": _("positive"), "negative": _("negative"), "neutral": _("neutral")}
+    return f"{EMOJI[verdict.mood]} {names[verdict.mood]} · {verdict.probability:.0%}"
+
+
+def queued_line(queued: Queued, _: Translate) -> str:
+    """What a waiting person sees."""
+    if queued.estimate_s < 1:
+        return _("⏳ place {place} in the queue").format(place=queued.place)
+    seconds = round(queued.estimate_s)
+    return _("⏳ place {place} in the queue, about {seconds} s").format(place=queued.place, seconds=seconds)
+
+
+def failure_line(finish: Finish, _: Translate) -> str:
+    """What stands where an answer could not be written."""
+    match finish.reason:
+        case "too_long":
+            return _("⚠️ This is too long for me. Please send a shorter message, or start anew with /new.")
+        case "overloaded":
+            return _("⚠️ Too many people are asking right now. Please try again in a minute.")
+        case _:
+            return _("⚠️ Something went wrong on my side. Please send your message again.")
+
+
+def interrupted_line(_: Translate) -> str:
+    """What stands where an answer was interrupted for good."""
+    return _("⚠️ I was interrupted several times over this message. Please send it again.")

@@ -1,0 +1,140 @@
+"""Chat: what the model is told when it answers, and the answer as it grows."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Self
+
+from cachetools import LRUCache
+
+from bot.conversation import ConversationKey
+from bot.model.api import ChatMessage, Delta, Finish, Model, Queued, Sampling, Usage
+
+REMEMBERED = 10_000
+"""Conversations and turns about which a small number is kept in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One earlier question and its reply, as the prompt shows them."""
+
+    id: int
+    question: str
+    reply: str
+
+    @property
+    def messages(self) -> list[ChatMessage]:
+        """Both as messages."""
+        return [ChatMessage("user", self.question), ChatMessage("assistant", self.reply)]
+
+
+class Chat:
+    """Composes prompts from the past of a conversation and starts answers."""
+
+    def __init__(self, model: Model, system_prompt: str, sampling: Sampling, history_tokens: int) -> None:
+        self._model = model
+        self._system = ChatMessage("system", system_prompt)
+        self._sampling = sampling
+        self._window = HistoryWindow(model, self._system, history_tokens)
+
+    def start(self, conversation: ConversationKey, past: Sequence[Exchange], question: str) -> "Answer":
+        """Ask the model now, with as much of `past` (oldest first) as the budget allows."""
+        exchanges = self._window.within_budget(conversation, past)
+        history = [message for exchange in exchanges for message in exchange.messages]
+        messages = [self._system, *history, ChatMessage("user", question)]
+        return Answer(self._model, messages, self._sampling, conversation)
+
+    def forget(self, conversation: ConversationKey) -> None:
+        """Drop what the model keeps of a conversation."""
+        self._model.forget(str(conversation))
+
+
+class HistoryWindow:
+    """How much of the past goes into the prompt.
+
+    The window grows until it overflows and then drops to half the budget, at a turn's border. In between the
+    prompt only grows at its end, so the model continues from keys and values that it already has.
+    """
+
+    def __init__(self, model: Model, system: ChatMessage, budget: int) -> None:
+        self._model = model
+        self._system = system
+        self._budget = budget
+        self._first_ids: LRUCache[ConversationKey, int] = LRUCache(REMEMBERED)
+        self._costs: LRUCache[int, int] = LRUCache(REMEMBERED)
+
+    def within_budget(self, conversation: ConversationKey, past: Sequence[Exchange]) -> Sequence[Exchange]:
+        """The newest part of `past`."""
+        window = [exchange for exchange in past if exchange.id >= self._first_ids.get(conversation, 0)]
+        total = sum(self._cost(exchange) for exchange in window)
+        if total > self._budget:
+            while window and total > self._budget // 2:
+                total -= self._cost(window.pop(0))
+        if window:
+            self._first_ids[conversation] = window[0].id
+        return window
+
+    def _cost(self, exchange: Exchange) -> int:
+        """Tokens that an exchange adds to a prompt."""
+        if exchange.id not in self._costs:
+            alone = self._model.count_tokens([self._system])
+            self._costs[exchange.id] = self._model.count_tokens([self._system, *exchange.messages]) - alone
+        return self._costs[exchange.id]
+
+
+class Answer:
+    """An answer while it is being written; leaving its `async with` block ends it.
+
+    Reading it slowly never slows the model down. `text` is what there is so far, `queued` the last word about the
+    place in the queue, `finish` the end.
+    """
+
+    def __init__(
+        self, model: Model, messages: Sequence[ChatMessage], sampling: Sampling, conversation: ConversationKey
+    ) -> None:
+        self.text = ""
+        self.queued: Queued | None = None
+        self.finish: Finish | None = None
+        self._news = asyncio.Event()
+        self._task = asyncio.create_task(self._read(model, messages, sampling, str(conversation)))
+        self._task.add_done_callback(lambda _: self._news.set())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.stop()
+        await asyncio.wait({self._task})
+
+    async def changes(self) -> AsyncIterator[None]:
+        """One item whenever something is new, the last one when `finish` is there; raises what the model raised."""
+        while self.finish is None:
+            await self._news.wait()
+            self._news.clear()
+            if self._task.done():
+                self._end()
+            yield
+
+    def stop(self) -> None:
+        """End it here; what was written stays."""
+        self._task.cancel()
+
+    def _end(self) -> None:
+        if not self._task.cancelled():
+            self._task.result()
+        self.finish = self.finish or Finish("cancelled", Usage())
+
+    async def _read(
+        self, model: Model, messages: Sequence[ChatMessage], sampling: Sampling, conversation: str
+    ) -> None:
+        async with aclosing(model.stream(messages, sampling, conversation=conversation)) as events:
+            async for event in events:
+                match event:
+                    case Delta(text):
+                        self.text += text
+                    case Queued():
+                        self.queued = event
+                    case Finish():
+                        self.finish = event
+                self._news.set()
