@@ -4,9 +4,7 @@ Turns messages into token ids, waits for news from the worker, and turns scores 
 """
 
 import asyncio
-import json
 import logging
-import math
 import os
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -39,6 +37,7 @@ from bot.model.api import (
     TooLong,
     Usage,
 )
+from bot.model.labels import choose, spellings
 from bot.model.tokens import PromptEncoder, StopFilter, TextStream
 from bot.model.worker import Job, News, Worker
 
@@ -63,7 +62,6 @@ class Parts:
 
     decoder: Decoder
     encoder: PromptEncoder
-    stop_tokens: frozenset[int]
 
 
 def load_parts(folder: Path, settings: LocalSettings) -> Parts:
@@ -73,7 +71,7 @@ def load_parts(folder: Path, settings: LocalSettings) -> Parts:
     log.info("weights: %s (%s)", selection.name, selection.reason)
     architecture, weights = checkpoint.load(folder, selection.name, folder / "int8.safetensors")
     decoder = Decoder(architecture, weights, settings.context)
-    return Parts(decoder, PromptEncoder(folder), _stop_tokens(folder))
+    return Parts(decoder, PromptEncoder(folder))
 
 
 class LocalModel:
@@ -81,7 +79,6 @@ class LocalModel:
 
     def __init__(self, parts: Parts, settings: LocalSettings) -> None:
         self._encoder = parts.encoder
-        self._stop_tokens = parts.stop_tokens
         self._inboxes: dict[Job, asyncio.Queue[News]] = {}
         self._closed = False
         self._loop = asyncio.get_running_loop()
@@ -107,12 +104,8 @@ class LocalModel:
     async def classify(self, task: str, messages: Sequence[ChatMessage], labels: Sequence[str]) -> Choice:
         """See Model. The score of a label is that of all its spellings together."""
         prompt = self._encoder.prompt(messages)
-        # Where the prompt ends in the middle of a line, models write a space first.
-        prefixes = ("",) if prompt.ends_in_space else ("", " ")
-        spellings = [
-            (label, self._encoder.encode_text(prefix + label)) for label in labels for prefix in prefixes
-        ]
-        request = Score(prompt.tokens, prompt.constant, candidates=[tokens for _, tokens in spellings])
+        spelt = spellings(self._encoder, prompt, labels)
+        request = Score(prompt.tokens, prompt.constant, candidates=[spelling.tokens for spelling in spelt])
         scores: Sequence[float] = ()
         async with aclosing(self._ask(request, ())) as events:
             async for news in events:
@@ -120,11 +113,7 @@ class LocalModel:
                     scores = news.log_probabilities
                 elif isinstance(news, Finish):
                     _raise_unless_done(news)
-        totals = dict.fromkeys(labels, 0.0)
-        highest = max(scores)
-        for (label, _), score in zip(spellings, scores, strict=True):
-            totals[label] += math.exp(score - highest)
-        return _choice(totals)
+        return choose(spelt, scores)
 
     async def stream(
         self, messages: Sequence[ChatMessage], sampling: Sampling, *, conversation: str | None = None
@@ -136,7 +125,7 @@ class LocalModel:
             prefix=prompt.system,
             sampling=_parameters(sampling),
             max_new_tokens=sampling.max_new_tokens,
-            stop_tokens=self._stop_tokens,
+            stop_tokens=self._encoder.stop_tokens,
             conversation=conversation,
         )
         async with aclosing(self._ask(request, sampling.stop)) as events:
@@ -200,16 +189,6 @@ def _parameters(sampling: Sampling) -> SamplingParameters:
     )
 
 
-def _stop_tokens(folder: Path) -> frozenset[int]:
-    """Ids that end an answer, from generation_config.json or else config.json."""
-    for name in ("generation_config.json", "config.json"):
-        path = folder / name
-        ids = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id") if path.exists() else None
-        if ids is not None:
-            return frozenset(ids if isinstance(ids, list) else [ids])
-    return frozenset()
-
-
 def _raise_unless_done(finish: Finish) -> None:
     match finish.reason:
         case "overloaded":
@@ -218,10 +197,3 @@ def _raise_unless_done(finish: Finish) -> None:
             raise TooLong(finish.detail)
         case "error" | "cancelled":
             raise ModelCrashed(finish.detail)
-
-
-def _choice(weights: dict[str, float]) -> Choice:
-    total = sum(weights.values())
-    probabilities = {label: weight / total for label, weight in weights.items()}
-    best = max(probabilities, key=lambda label: probabilities[label])
-    return Choice(best, probabilities[best], probabilities)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tokenizers import Tokenizer
 from transformers.utils.chat_template_utils import render_jinja_template
@@ -31,7 +31,7 @@ class Prompt:
 
 
 class PromptEncoder:
-    """Tokenizer and chat template of a model folder."""
+    """Tokenizer and chat template of a model folder. `stop_tokens` are the ids that end an answer."""
 
     def __init__(self, folder: Path) -> None:
         settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
@@ -41,6 +41,7 @@ class PromptEncoder:
         }
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._typed = _without_control_tokens(self.tokenizer)
+        self.stop_tokens = _stop_tokens(folder)
         self._render = lru_cache(maxsize=64)(self._render_roles)
 
     def prompt(self, messages: Sequence[ChatMessage]) -> Prompt:
@@ -53,7 +54,9 @@ class PromptEncoder:
             tokens += self.encode_text(message.text.strip())
             tokens += self._encode_template(piece)
         has_system = messages[0].role == "system" and len(messages) > 1
-        return Prompt(tuple(tokens), starts[1] if has_system else 0, starts[-1], pieces[-1].endswith((" ", "\n")))
+        return Prompt(
+            tuple(tokens), starts[1] if has_system else 0, starts[-1], pieces[-1].endswith((" ", "\n"))
+        )
 
     def encode_text(self, text: str) -> list[int]:
         """Token ids of text without any control token among them."""
@@ -73,13 +76,17 @@ class PromptEncoder:
         marks = [f"\ue000{index}\ue001" for index in range(len(roles))]
         template_variables: dict[str, Any] = {"enable_thinking": False, **self._special}
         conversation = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
-        rendered, _ = render_jinja_template(
-            conversations=[conversation],
-            chat_template=self._template,
-            add_generation_prompt=True,
-            **template_variables,
+        # Annotated as str, but a list of one text per conversation is what it returns first.
+        rendered = cast(
+            tuple[list[str], object],
+            render_jinja_template(
+                conversations=[conversation],
+                chat_template=self._template,
+                add_generation_prompt=True,
+                **template_variables,
+            ),
         )
-        rest = rendered[0]
+        rest = rendered[0][0]
         pieces = []
         for mark in marks:
             piece, found, rest = rest.partition(mark)
@@ -168,6 +175,16 @@ def _chat_template(folder: Path, settings: dict[str, object]) -> str:
     if not isinstance(template, str):
         raise ValueError(f"{folder} holds no chat template: is it an instruct or chat model?")
     return template
+
+
+def _stop_tokens(folder: Path) -> frozenset[int]:
+    """From generation_config.json, or else config.json."""
+    for name in ("generation_config.json", "config.json"):
+        path = folder / name
+        ids = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id") if path.exists() else None
+        if ids is not None:
+            return frozenset(ids if isinstance(ids, list) else [ids])
+    return frozenset()
 
 
 def _token_text(token: object) -> str:
