@@ -23,8 +23,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S", bound="Stored")
 
-# Its DEBUG lines show the parameters of every statement, that is, what people wrote.
-logging.getLogger("aiosqlite").setLevel(logging.WARNING)
+# Their DEBUG lines show parameters and rows, that is, what people wrote.
+for _name in ("aiosqlite", "sqlalchemy.engine"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 class Database:
@@ -156,12 +157,16 @@ def _create(url: URL, **options: Any) -> AsyncEngine:
 
 def _configure(foreign_keys: bool, connection: Any, _record: object) -> None:
     """FULL: a journalled update is on the disk, power loss or not. secure_delete: what is cleared is gone."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.execute("PRAGMA secure_delete = ON")
-    cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
-    cursor.close()
+    try:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA secure_delete = ON")
+        cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        cursor.close()
+    except BaseException:
+        connection.close()  # the pool does not own it yet, and its thread would live on
+        raise
 
 
 def _begin(connection: Connection) -> None:

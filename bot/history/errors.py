@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+# By SQLite's result code, or by SQLSTATE.
 _REASONS = {
     "SQLITE_BUSY": "is locked by another process; stop that process or wait for it",
     "SQLITE_LOCKED": "is locked by another process; stop that process or wait for it",
@@ -20,6 +21,13 @@ _REASONS = {
     "SQLITE_NOTADB": "is not an SQLite database; check database.url or restore a backup",
     "SQLITE_PERM": "may not be accessed; check the permissions of the file and its folder",
     "SQLITE_READONLY": "cannot be written; check the permissions of the file and its folder",
+    "28000": "refuses this user; check database.url",
+    "28P01": "refuses this password; check database.url",
+    "3D000": "does not exist on the server; create it with createdb",
+    "42501": "does not allow this user to do that; make the user its owner",
+    "53100": "cannot grow: the server's disk is full",
+    "53300": "has no connection left for the bot; raise max_connections of the server",
+    "25006": "is read-only; check that database.url names the primary server",
 }
 
 
@@ -54,9 +62,8 @@ def explained(url: URL) -> Iterator[None]:
 
 
 def _reason(error: BaseException | None) -> str:
-    """SQLite's own words name tables and columns only; PostgreSQL's may quote values, so it gets its code."""
-    if isinstance(error, sqlite3.Error):
-        code = str(getattr(error, "sqlite_errorname", "") or "")
-        known = (text for name, text in _REASONS.items() if code == name or code.startswith(f"{name}_"))
-        return f"{next(known, f'failed: {error}')}{f' ({code})' if code else ''}"
-    return f"failed: {type(error).__name__} {getattr(error, 'sqlstate', None) or ''}".rstrip()
+    """Drivers' own words only from SQLite: they name tables and columns. PostgreSQL's may quote values."""
+    code = str(getattr(error, "sqlite_errorname", "") or getattr(error, "sqlstate", "") or "")
+    known = (text for name, text in _REASONS.items() if code == name or code.startswith(f"{name}_"))
+    words = str(error) if isinstance(error, sqlite3.Error) else type(error).__name__
+    return f"{next(known, f'failed: {words}')}{f' ({code})' if code else ''}"

@@ -5,8 +5,10 @@ functions are synchronous, one at a time, each with a connection of its own.
 """
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from alembic import command
@@ -16,7 +18,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, inspect
 
 import bot
-from bot.history.database import create_engine, parse
+from bot.history.database import create_engine, is_sqlite, parse
 from bot.history.errors import DatabaseError, SchemaTooNew, explained, name_of
 
 BUSY_TIMEOUT_S = 60.0  # how long one start waits for another one's migration
@@ -25,10 +27,10 @@ POSTGRESQL_LOCK = 0x7461_6E64  # "tand"
 _one_at_a_time = threading.Lock()
 
 
-def upgrade(url: str | URL) -> None:
+def upgrade(url: str | URL, target: str = "head") -> None:
     """Create the database or bring it up to this version's schema; safe when two processes start at once."""
     parsed = parse(url)
-    _run(parsed, lambda connection: _upgrade(connection, parsed))
+    _run(parsed, lambda connection: _upgrade(connection, parsed, target))
 
 
 def downgrade(url: str | URL, revision: str) -> None:
@@ -66,6 +68,7 @@ def _run(url: URL, work: Callable[[Connection], None]) -> None:
 async def _in_transaction(url: URL, work: Callable[[Connection], None]) -> None:
     """All migrations are one transaction: a start that is killed in the middle leaves the old schema."""
     engine = create_engine(url, busy_timeout_s=BUSY_TIMEOUT_S, foreign_keys=False)
+    _check_file(url)
     try:
         with explained(url):
             async with engine.begin() as connection:
@@ -76,7 +79,14 @@ async def _in_transaction(url: URL, work: Callable[[Connection], None]) -> None:
         await engine.dispose()
 
 
-def _upgrade(connection: Connection, url: URL) -> None:
+def _check_file(url: URL) -> None:
+    """Fail before the driver does: its thread outlives a failure and the event loop, and complains aloud."""
+    if is_sqlite(url):
+        with explained(url), closing(sqlite3.connect(str(url.database), BUSY_TIMEOUT_S)) as connection:
+            connection.execute("PRAGMA schema_version")
+
+
+def _upgrade(connection: Connection, url: URL, target: str) -> None:
     current = _revision(connection)
     if current == head():
         return
@@ -87,7 +97,7 @@ def _upgrade(connection: Connection, url: URL) -> None:
         )
     if current is None and inspect(connection).has_table("updates"):
         raise DatabaseError(f"the database {name_of(url)} belongs to another program: change database.url")
-    command.upgrade(_config(connection), "head")
+    command.upgrade(_config(connection), target)
 
 
 def _lock(connection: Connection) -> None:

@@ -80,7 +80,7 @@ class Store:
     @writes
     async def record_answer(self, connection: AsyncConnection, turn_id: int, message_id: int) -> Turn:
         """Another message of the answer is on the screen; the first is the placeholder."""
-        turn = await self._turn(connection, turns.c.id == turn_id)
+        turn = await self._held(connection, turn_id)
         return await self._change(connection, turn_id, answer_ids=[*turn.answer_ids, message_id])
 
     @writes
@@ -93,7 +93,7 @@ class Store:
         usage: Usage | None = None,
     ) -> Turn:
         """Store the final text, before it is delivered. The first final wins; the stored turn comes back."""
-        turn = await self._turn(connection, turns.c.id == turn_id)
+        turn = await self._held(connection, turn_id)
         if turn.state != "running":
             return turn
         return await self._change(connection, turn_id, reply=reply, state=state, **usage_columns(usage))
@@ -154,6 +154,11 @@ class Store:
         if not found:
             raise UnknownTurn("this turn is not in the history any more")
         return found[0]
+
+    async def _held(self, connection: AsyncConnection, turn_id: int) -> Turn:
+        """The turn, which nobody else changes before this transaction ends."""
+        await connection.execute(select(turns.c.id).where(turns.c.id == turn_id).with_for_update())
+        return await self._turn(connection, turns.c.id == turn_id)
 
     async def _turns(
         self, connection: AsyncConnection, *which: ColumnElement[bool], newest: int | None = None

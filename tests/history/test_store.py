@@ -1,0 +1,268 @@
+"""The store: a turn lives through crashes and replays, and a prompt sees just its own conversation."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import delete, select
+
+from bot.conversation import ConversationKey
+from bot.history import tables
+from bot.history.database import Database
+from bot.history.journal import Journal
+from bot.history.records import Percentiles, Turn, Verdict
+from bot.history.store import Store, UnknownTurn
+from bot.model.api import Usage
+
+ANN = ConversationKey(chat_id=11, thread_id=0, user_id=11)
+BOB = ConversationKey(chat_id=12, thread_id=0, user_id=12)
+USAGE = Usage(prompt=50, cached=40, generated=9, queued_s=0.5, first_token_s=0.75, total_s=2.0)
+
+Begin = Callable[..., Awaitable[Turn]]
+
+
+@pytest.fixture
+def store(database: Database, bot_id: int, clock) -> Store:
+    return Store(database, bot_id, clock)
+
+
+@pytest.fixture
+def begin(database: Database, store: Store, bot_id: int) -> Begin:
+    """Begin a turn for a new update, or for the journal entry named."""
+    journal = Journal(database, bot_id)
+    numbers = iter(range(10_000))
+
+    async def begin(key: ConversationKey = ANN, question: str = "你好", entry_id: int | None = None) -> Turn:
+        if entry_id is None:
+            (entry,) = await journal.append([{"update_id": next(numbers)}])
+            entry_id = entry.id
+        return await store.begin_turn(
+            key,
+            entry_id=entry_id,
+            chat_type="private",
+            user_id=key.user_id,
+            message_id=5,
+            question=question,
+        )
+
+    return begin
+
+
+@pytest.fixture
+def say(store: Store, begin: Begin) -> Begin:
+    """A whole turn, answered and delivered."""
+
+    async def say(question: str, reply: str, key: ConversationKey = ANN, state: str = "done") -> Turn:
+        turn = await begin(key, question)
+        await store.finish_turn(turn.id, reply, state)
+        return await store.mark_delivered(turn.id)
+
+    return say
+
+
+def questions(turns: list[Turn]) -> list[str]:
+    return [turn.question for turn in turns]
+
+
+async def test_a_turn_from_question_to_delivery(store: Store, begin: Begin, clock) -> None:
+    turn = await begin(question="代码又报错了")
+    assert (turn.state, turn.attempts, turn.delivered) == ("running", 1, False)
+    assert (turn.conversation, turn.chat_type, turn.message_id, turn.created_at) == (
+        ANN,
+        "private",
+        5,
+        clock(),
+    )
+    assert (turn.verdict, turn.answer_ids, turn.reply, turn.usage) == (None, (), "", None)
+
+    turn = await store.record_sentiment(turn.id, "负面", 0.91, 0.05)
+    assert turn.verdict == Verdict("负面", 0.91, 0.05, "sending", None)
+    turn = await store.record_sentiment_sent(turn.id, 6)
+    assert turn.verdict == Verdict("负面", 0.91, 0.05, "sent", 6)
+    await store.record_answer(turn.id, 7)
+    turn = await store.record_answer(turn.id, 8)
+    assert turn.answer_ids == (7, 8)
+
+    turn = await store.finish_turn(turn.id, "辛苦了", "done", USAGE)
+    assert (turn.state, turn.reply, turn.usage, turn.delivered) == ("done", "辛苦了", USAGE, False)
+    assert await store.unfinished_turns() == [turn]
+    turn = await store.mark_delivered(turn.id)
+    assert await store.unfinished_turns() == []
+    assert await store.recent_turns(ANN, 5) == [turn]
+
+
+async def test_a_replayed_update_continues_its_turn(store: Store, begin: Begin) -> None:
+    first = await begin()
+    await store.record_answer(first.id, 7)
+    again = await begin(entry_id=first.entry_id)
+    assert (again.id, again.attempts, again.answer_ids) == (first.id, 2, (7,))
+    assert len(await store.unfinished_turns()) == 1
+
+
+async def test_two_finals_never_both_count(store: Store, begin: Begin) -> None:
+    turn = await begin()
+    first, second = await asyncio.gather(
+        store.finish_turn(turn.id, "written so far", "stopped"),
+        store.finish_turn(turn.id, "all of it", "done"),
+    )
+    assert first == second
+    assert (first.reply, first.state) == ("written so far", "stopped")
+
+
+async def test_text_that_no_database_takes_is_stored_as_it_will_be_shown(store: Store, begin: Begin) -> None:
+    turn = await begin(question="half \ud83d and nul \0, whole 👍")
+    assert turn.question == "half � and nul �, whole 👍"
+    turn = await store.finish_turn(turn.id, "\udc00'); DROP TABLE turns; --", "done")
+    assert turn.reply == "�'); DROP TABLE turns; --"
+
+
+async def test_a_prompt_knows_the_newest_answered_turns_oldest_first(store: Store, begin: Begin, say) -> None:
+    for n in range(5):
+        await say(f"question {n}", f"answer {n}")
+    await say("stopped", "half an ans", state="stopped")
+    await say("stopped at once", "", state="stopped")
+    await say("crashed", "sorry", state="failed")
+    await begin(question="running")
+    assert questions(await store.recent_turns(ANN, 3)) == ["question 3", "question 4", "stopped"]
+    assert questions(await store.recent_turns(ANN, 0)) == []
+    assert (await store.last_turn(ANN)).question == "running"
+
+
+async def test_conversations_topics_and_bots_are_apart(store: Store, say, database: Database) -> None:
+    in_topic = ConversationKey(chat_id=-100123, thread_id=7, user_id=11)
+    in_group = ConversationKey(chat_id=-100123, thread_id=0, user_id=11)
+    for key, question in ((ANN, "private"), (in_topic, "topic"), (in_group, "group"), (BOB, "bob")):
+        await say(question, "…", key)
+    for key, question in ((ANN, "private"), (in_topic, "topic"), (in_group, "group"), (BOB, "bob")):
+        assert questions(await store.recent_turns(key, 9)) == [question]
+    other_bot = Store(database, bot_id=1)
+    assert await other_bot.recent_turns(ANN, 9) == []
+    assert await other_bot.unfinished_turns() == []
+
+
+async def test_reset_empties_the_prompt_of_one_conversation(store: Store, begin: Begin, say) -> None:
+    await say("before", "…")
+    await say("bob", "…", BOB)
+    running = await begin(question="still running")
+    await store.reset(ANN)
+    assert await store.recent_turns(ANN, 9) == []
+    assert await store.last_turn(ANN) is None
+    await store.finish_turn(running.id, "late", "done")
+    assert await store.recent_turns(ANN, 9) == []
+    await say("after", "…")
+    assert questions(await store.recent_turns(ANN, 9)) == ["after"]
+    assert questions(await store.recent_turns(BOB, 9)) == ["bob"]
+    await store.reset(ConversationKey(404, 0, 404))
+
+
+async def test_after_a_restart_unfinished_turns_come_back_in_order(
+    store: Store, begin: Begin, say, url: str, bot_id: int
+) -> None:
+    await say("answered", "…")
+    for question in ("running", "not delivered"):
+        await begin(question=question)
+    await store.finish_turn((await store.last_turn(ANN)).id, "a final", "done")
+
+    restarted = Database(url)
+    unfinished = await Store(restarted, bot_id).unfinished_turns()
+    await restarted.close()
+    assert [(turn.question, turn.state, turn.reply) for turn in unfinished] == [
+        ("running", "running", ""),
+        ("not delivered", "done", "a final"),
+    ]
+
+
+async def test_a_turn_that_was_deleted_meanwhile_says_so(
+    store: Store, begin: Begin, database: Database
+) -> None:
+    turn = await begin()
+    async with database.engine.begin() as connection:
+        await connection.execute(delete(tables.conversations))
+    for late in (
+        store.record_sentiment(turn.id, "正面", 0.9, 0.1),
+        store.record_answer(turn.id, 7),
+        store.finish_turn(turn.id, "late", "done"),
+        store.mark_delivered(turn.id),
+    ):
+        with pytest.raises(UnknownTurn):
+            await late
+
+
+async def test_a_turn_outlives_its_journal_entry(store: Store, say, database: Database) -> None:
+    turn = await say("kept", "…")
+    async with database.engine.begin() as connection:
+        await connection.execute(delete(tables.updates))
+    (kept,) = await store.recent_turns(ANN, 9)
+    assert (kept.id, kept.entry_id) == (turn.id, None)
+
+
+async def test_users_are_remembered_with_their_language(store: Store, database: Database, clock) -> None:
+    await store.touch_user(11, "zh-hans")
+    first = clock()
+    clock.advance(hours=1)
+    await store.touch_user(11, None)
+    await store.touch_user(2**52, "en")
+    async with database.engine.connect() as connection:
+        rows = (await connection.execute(select(tables.users).order_by(tables.users.c.id))).all()
+    assert [(row.id, row.language, row.first_seen, row.last_seen) for row in rows] == [
+        (11, "zh-hans", first, clock()),
+        (2**52, "en", clock(), clock()),
+    ]
+
+
+async def test_fifty_chats_at_once(store: Store, begin: Begin) -> None:
+    async def chat(user: int) -> None:
+        key = ConversationKey(user, 0, user)
+        for n in range(3):
+            await store.touch_user(user, "en")
+            turn = await begin(key, f"{user} asks {n}")
+            history = await store.recent_turns(key, 9)
+            assert questions(history) == [f"{user} asks {k}" for k in range(n)]
+            await store.record_sentiment(turn.id, "正面", 0.9, 0.1)
+            await store.record_answer(turn.id, n)
+            await store.finish_turn(turn.id, f"answer {n}", "done", USAGE)
+            await store.mark_delivered(turn.id)
+
+    await asyncio.gather(*(chat(user) for user in range(1, 51)))
+    assert await store.unfinished_turns() == []
+
+
+async def test_stats_count_what_happened(store: Store, begin: Begin, clock) -> None:
+    assert (await store.stats(clock())).sentiment_s is None
+    now = clock()
+    for days, hours, label in (
+        (40, 0, "正面"),
+        (3, 0, "负面"),
+        (0, 13, "正面"),
+        (0, 2, "正面"),
+        (0, 1, "负面"),
+    ):
+        clock.now = now - timedelta(days=days, hours=hours)
+        turn = await begin()
+        await store.record_sentiment(turn.id, label, 0.9, 0.1 * (hours + 1))
+        await store.finish_turn(turn.id, "…", "done", USAGE)
+    await begin()  # running: counted, without a mood
+    await store.touch_user(11, "en")
+    await store.touch_user(12, "en")
+    stats = await store.stats(now)
+    assert (stats.users, stats.turns_today, stats.turns_30_days) == (2, 3, 5)
+    assert stats.moods == {"正面": 2, "负面": 2}
+    assert stats.sentiment_s == Percentiles(p50=pytest.approx(0.2), p95=pytest.approx(1.4))
+    assert stats.first_token_s == Percentiles(0.75, 0.75)
+
+
+async def test_today_begins_at_the_readers_midnight(store: Store, begin: Begin, clock) -> None:
+    clock.now = datetime(2026, 11, 21, 17, tzinfo=UTC)  # in Shanghai it is the 22nd, one o'clock
+    await begin()
+    noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    shanghai = timezone(timedelta(hours=8))
+    assert (await store.stats(noon)).turns_today == 0
+    assert (await store.stats(noon.astimezone(shanghai))).turns_today == 1
+
+
+async def test_other_bots_are_not_counted(store: Store, begin: Begin, database: Database, clock) -> None:
+    await begin()
+    await store.touch_user(11, "en")
+    stats = await Store(database, bot_id=1).stats(clock())
+    assert (stats.users, stats.turns_30_days, stats.moods) == (0, 0, {})
