@@ -150,6 +150,7 @@ class BotApi:
         self.calls.append(
             Call(self.api.world.clock(), name, chat_id, message_id, status, retry_after, inside)
         )
+        self.feed.wake()
 
 
 async def _gone(request: Request) -> None:

@@ -11,11 +11,15 @@ SECOND_POLLER = "terminated by other getUpdates request; make sure that only one
 
 
 class Polling:
-    """Hands out waiting updates. A call that has to wait ends the one that waits already with a 409."""
+    """Hands out waiting updates. A call that has to wait ends the one that waits already with a 409.
+
+    `waiting` is set while somebody waits.
+    """
 
     def __init__(self, world: World, feed: Feed) -> None:
         self.world = world
         self.feed = feed
+        self.waiting = asyncio.Event()
         self._current: asyncio.Task[list[JsonObject]] | None = None
 
     async def get(self, offset: int, limit: int, wait_s: float) -> list[JsonObject]:
@@ -27,6 +31,7 @@ class Polling:
             self._current.cancel()
         wait = asyncio.ensure_future(self._wait(max(offset, 0), limit, wait_s))
         self._current = wait
+        self.waiting.set()
         try:
             return await asyncio.shield(wait)
         except asyncio.CancelledError:
@@ -37,6 +42,7 @@ class Polling:
         finally:
             if self._current is wait:
                 self._current = None
+                self.waiting.clear()
 
     async def _wait(self, offset: int, limit: int, wait_s: float) -> list[JsonObject]:
         return await self.feed.until(lambda: self.world.waiting(offset, limit), wait_s) or []

@@ -73,9 +73,8 @@ class Sandbox:
         self.feed = Feed(self.world)
         self.faults = Faults()
         self.flood = FloodControl(clock, enabled=limits)
-        self.bot_api = BotApi(
-            Api(self.world, Polling(self.world, self.feed), self.flood), self.feed, self.faults
-        )
+        self.polling = Polling(self.world, self.feed)
+        self.bot_api = BotApi(Api(self.world, self.polling, self.flood), self.feed, self.faults)
         self.page_api = PageApi(self.world, self.feed, self.flood)
 
     @property
