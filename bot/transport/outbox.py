@@ -13,7 +13,20 @@ from telegram import Bot, InlineKeyboardMarkup
 from bot.transport.calls import AnswerButton, Delete, Edit, EditMarkup, Other, React, Send, Typing
 from bot.transport.content import Content
 from bot.transport.dispatcher import Clock, Dispatcher, Migrated, Sleep, Stats
+from bot.transport.errors import Closed, MessageGone, Refused, SendUnknown, TransportError, Undeliverable
 from bot.transport.lanes import Priority
+
+__all__ = [
+    "Closed",
+    "MessageGone",
+    "Outbox",
+    "Priority",
+    "Refused",
+    "SendUnknown",
+    "Stats",
+    "TransportError",
+    "Undeliverable",
+]
 
 T = TypeVar("T")
 

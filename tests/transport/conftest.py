@@ -34,7 +34,7 @@ async def bot(settings: Telegram) -> AsyncIterator[Bot]:
 
 @dataclass
 class Proxy:
-    """A proxy on loopback; `targets` are the addresses that clients asked it for."""
+    """A proxy on loopback, for one request a connection; `targets` are the addresses it was asked for."""
 
     scheme: str
     url: str = ""
@@ -44,7 +44,9 @@ class Proxy:
         head = b""
         if self.scheme == "http":
             head = await reader.readuntil(b"\r\n\r\n")
-            host, port = head.split(b" ")[1].split(b"/")[2].split(b":")
+            address = head.split(b" ")[1]
+            host, port = address.split(b"/")[2].split(b":")
+            head = head.replace(b"http://%b:%b" % (host, port), b"", 1)
         else:
             host, port = await self._socks_target(reader, writer)
         self.targets.append(f"{host.decode()}:{int(port)}")

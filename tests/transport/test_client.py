@@ -23,7 +23,7 @@ from bot.transport.client import make_bot
 
 async def main():
     async with make_bot(Telegram(base_url=sys.argv[1], token=SecretStr(sys.argv[2]))) as bot:
-        await bot.do_api_request("getUpdates")
+        await bot.do_api_request("get_Updates")
         print((await bot.get_me()).username)
 
 asyncio.run(main())
@@ -69,7 +69,7 @@ async def test_a_configured_proxy_serves_every_call(
             token=SecretStr(telegram.token), base_url=telegram.base_url, proxy=SecretStr(proxy.url)
         )
         async with make_bot(through) as bot:
-            await bot.do_api_request("getUpdates")
+            await bot.do_api_request("get_Updates")
     # One connection for calls and one for the poll.
     assert proxy.targets == [f"127.0.0.1:{telegram.port}"] * 2
 
