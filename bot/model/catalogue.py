@@ -89,3 +89,4 @@ SMOLLM2 = Entry(
 )
 
 CATALOGUE: Mapping[str, Entry] = {entry.name: entry for entry in (QWEN_CODER, SMOLLM2)}
+DEFAULT = QWEN_CODER

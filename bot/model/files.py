@@ -13,6 +13,7 @@ from typing import Protocol
 
 CHUNK = 4 << 20
 MARGIN = 64 << 20  # small files, and room for everybody else
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Progress(Protocol):
@@ -74,21 +75,19 @@ def require_room(folder: Path, needed: int, what: str) -> None:
 
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """A disk that fills up all the same, or refuses to be written, is told like every other problem."""
+    """Whatever the disk refuses while the model comes is told like every other problem."""
     try:
         yield
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        if error.errno in NO_ROOM:
             raise NotEnoughDisk(
                 f"no room left while writing to {folder} ({error.strerror}): "
                 "make room, or set model.dir to a folder on another disk"
             ) from error
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-            raise WeightsError(
-                f"{error.filename or folder} cannot be written ({error.strerror}): "
-                "set model.dir to a folder that you may write to"
-            ) from error
-        raise
+        raise WeightsError(
+            f"{error.filename or folder} cannot be used ({error.strerror or error}): "
+            "set model.dir to a folder that you may write to"
+        ) from error
 
 
 def remove(path: Path) -> None:

@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from gguf import GGMLQuantizationType, GGUFReader, ReaderTensor, dequantize
 
-from bot.model import gguf_tokenizer
-from bot.model.files import Progress, UnsupportedModel
+from bot.model import gguf_config, gguf_tokenizer
+from bot.model.files import Progress, UnsupportedModel, require_room
 from bot.model.gguf_tokenizer import Metadata
 
-ROWS = 4096
-ARCHITECTURES = {"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}
+ROWS = 4096  # dequantised at a time
+ROPE_FACTORS = "rope_freqs.weight"
 TOP_NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
 LAYER_NAMES = {
     "attn_norm": "input_layernorm",
@@ -36,8 +36,6 @@ LAYER_NAMES = {
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }
-# The context that Llama 3.1 and 3.2 were trained on before their rope was stretched (their model cards).
-LLAMA3_ROPE = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
 
 
 class _Reader(GGUFReader):
@@ -80,29 +78,23 @@ class _Tensor:
         return values.tobytes()
 
 
-def convert(source: Path, folder: Path, progress: Progress) -> None:
-    """Write the model in `source` into the empty `folder`. Raises UnsupportedModel."""
+def convert(source: Path, folder: Path, progress: Progress) -> str:
+    """Write the model in `source` into the empty `folder`; return the licence that the file states, or "".
+
+    Raises UnsupportedModel and NotEnoughDisk.
+    """
     progress("reading", 0, 0)
     reader = _open(source)
     metadata = Metadata(reader)
     tensors = _tensors(reader, metadata)
-    config = _config(metadata, {tensor.name: tensor.shape for tensor in tensors}, _rope_factors(reader))
-    _check_complete(config, {tensor.name for tensor in tensors})
+    shapes = {tensor.name: tensor.shape for tensor in tensors}
+    config = gguf_config.build(metadata, shapes, _rope_factors(reader))
+    require_room(folder, sum(tensor.nbytes for tensor in tensors), source.name)
     gguf_tokenizer.write(source, metadata, folder)
     _write_json(folder / "config.json", config)
     _write_json(folder / "generation_config.json", gguf_tokenizer.special_ids(metadata))
     _write_safetensors(folder / "model.safetensors", tensors, progress)
-
-
-def size_of(source: Path) -> int:
-    """Bytes that the converted weights take."""
-    reader = _open(source)
-    return sum(tensor.nbytes for tensor in _tensors(reader, Metadata(reader)))
-
-
-def licence_of(source: Path) -> str:
-    """The licence that the file itself states, if any."""
-    return Metadata(_open(source)).text("general.license")
+    return metadata.text("general.license")
 
 
 def _open(source: Path) -> GGUFReader:
@@ -114,12 +106,12 @@ def _open(source: Path) -> GGUFReader:
 
 def _tensors(reader: GGUFReader, metadata: Metadata) -> list[_Tensor]:
     """FP32 first, so that every tensor starts at a multiple of its own size."""
-    if metadata.architecture not in ARCHITECTURES:
+    if metadata.architecture not in gguf_config.ARCHITECTURES:
         raise UnsupportedModel(
             f"GGUF files of architecture {metadata.architecture} cannot be converted, only "
-            f"{', '.join(ARCHITECTURES)}: use a folder with the model's safetensors instead"
+            f"{', '.join(gguf_config.ARCHITECTURES)}: use a folder with the model's safetensors instead"
         )
-    kept = (tensor for tensor in reader.tensors if tensor.name != "rope_freqs.weight")
+    kept = (tensor for tensor in reader.tensors if tensor.name != ROPE_FACTORS)
     return sorted((_tensor(tensor, metadata) for tensor in kept), key=lambda tensor: tensor.dtype != "F32")
 
 
@@ -158,81 +150,9 @@ def _halves_from_pairs(rows: int, heads: int) -> npt.NDArray[np.intp]:
     return np.arange(rows).reshape(heads, rows // heads // 2, 2).swapaxes(1, 2).reshape(-1)
 
 
-def _config(
-    metadata: Metadata, shapes: Mapping[str, Sequence[int]], rope_factors: npt.NDArray[np.float32] | None
-) -> dict[str, object]:
-    """The config.json of transformers, from the file's own figures."""
-    vocabulary, hidden = shapes["model.embed_tokens.weight"]
-    heads = metadata.number("attention.head_count")
-    ids = gguf_tokenizer.special_ids(metadata)
-    config = {
-        "architectures": [ARCHITECTURES[metadata.architecture]],
-        "model_type": metadata.architecture,
-        "vocab_size": vocabulary,
-        "hidden_size": hidden,
-        "intermediate_size": metadata.number("feed_forward_length"),
-        "num_hidden_layers": metadata.number("block_count"),
-        "num_attention_heads": heads,
-        "num_key_value_heads": metadata.number("attention.head_count_kv", heads),
-        "head_dim": metadata.number("attention.key_length", hidden // heads),
-        "hidden_act": "silu",
-        "max_position_embeddings": metadata.number("context_length"),
-        "rms_norm_eps": metadata.real("attention.layer_norm_rms_epsilon", 1e-6),
-        "rope_theta": metadata.real("rope.freq_base", 10000.0),
-        "rope_scaling": _rope_scaling(metadata, rope_factors),
-        "tie_word_embeddings": "lm_head.weight" not in shapes,
-        "attention_bias": "model.layers.0.self_attn.q_proj.bias" in shapes,
-        "attention_dropout": 0.0,
-        "use_cache": True,
-        "dtype": "float32",
-        **ids,
-    }
-    return {key: value for key, value in config.items() if value is not None}
-
-
 def _rope_factors(reader: GGUFReader) -> npt.NDArray[np.float32] | None:
-    found = [tensor for tensor in reader.tensors if tensor.name == "rope_freqs.weight"]
+    found = [tensor for tensor in reader.tensors if tensor.name == ROPE_FACTORS]
     return dequantize(found[0].data, found[0].tensor_type) if found else None
-
-
-def _rope_scaling(metadata: Metadata, factors: npt.NDArray[np.float32] | None) -> dict[str, object] | None:
-    if factors is not None:
-        return {"rope_type": "llama3", "factor": float(factors.max()), **LLAMA3_ROPE}
-    kind = metadata.text("rope.scaling.type") or "none"
-    if kind == "none":
-        return None
-    if kind not in {"linear", "yarn"}:
-        raise UnsupportedModel(
-            f"rope scaling {kind} cannot be converted: use the model's safetensors instead"
-        )
-    original = metadata.number("rope.scaling.original_context_length", 0) or None
-    scaling = {
-        "rope_type": kind,
-        "factor": metadata.real("rope.scaling.factor", 1.0),
-        "original_max_position_embeddings": original if kind == "yarn" else None,
-    }
-    return {key: value for key, value in scaling.items() if value is not None}
-
-
-def _check_complete(config: Mapping[str, object], names: set[str]) -> None:
-    """Exactly the tensors that transformers' class has; a gap would be filled with random numbers."""
-    layer = [f"{name}.weight" for name in LAYER_NAMES.values() if not name.endswith(("q_norm", "k_norm"))]
-    if config["model_type"] == "qwen3":
-        layer += ["self_attn.q_norm.weight", "self_attn.k_norm.weight"]
-    if config["model_type"] == "qwen2":
-        layer += [f"self_attn.{letter}_proj.bias" for letter in "qkv"]
-    elif config["attention_bias"]:
-        layer += [f"self_attn.{letter}_proj.bias" for letter in "qkvo"]
-    expected = {
-        f"model.layers.{n}.{name}" for n in range(int(str(config["num_hidden_layers"]))) for name in layer
-    }
-    expected |= {"model.embed_tokens.weight", "model.norm.weight"}
-    expected |= set() if config["tie_word_embeddings"] else {"lm_head.weight"}
-    if wrong := sorted(expected ^ names):
-        verb = "lacks" if wrong[0] in expected else "has unknown"
-        raise UnsupportedModel(
-            f"the GGUF file {verb} {wrong[0]} ({len(wrong)} tensors differ): use another file"
-        )
 
 
 def _write_safetensors(path: Path, tensors: Sequence[_Tensor], progress: Progress) -> None:

@@ -84,11 +84,7 @@ def _from_file(source: Path, models_dir: Path, progress: Progress) -> LocalWeigh
     name = f"{source.stem}-{hashlib.sha256(identity).hexdigest()[:8]}"
 
     def make(work: Path, folder: Path) -> LocalWeights:
-        from bot.model import gguf
-
-        require_room(work, gguf.size_of(source), source.name)
-        _convert(source, folder, progress)
-        licence = gguf.licence_of(source) or "not stated in the file"
+        licence = _convert(source, folder, progress) or "not stated in the file"
         return LocalWeights(folder, source.stem, str(source.resolve()), licence, sha256(source))
 
     return _keep(models_dir / name, make, progress)
@@ -164,11 +160,11 @@ def _alone(lock: Path, progress: Progress) -> Iterator[None]:
         claim.release()
 
 
-def _convert(source: Path, folder: Path, progress: Progress) -> None:
-    from bot.model import gguf  # late: `model list` and `--help` need no numpy
+def _convert(source: Path, folder: Path, progress: Progress) -> str:
+    from bot.model import gguf  # late: `model list` needs no numpy
 
     folder.mkdir()
-    gguf.convert(source, folder, progress)
+    return gguf.convert(source, folder, progress)
 
 
 def _write_manifest(made: LocalWeights) -> None:

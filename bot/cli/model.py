@@ -1,0 +1,103 @@
+"""`model`: which models can be had, which are here, and getting one. Shows the progress of a fetch to everybody.
+
+Knows how things look in a terminal; fetching is bot.model.weights.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot.cli.shared import ConfigOption, explained, load_config
+
+if TYPE_CHECKING:
+    from bot.model.files import Progress
+    from bot.model.weights import LocalWeights
+
+app = typer.Typer(help="The language models: what can be had, and what is here.", no_args_is_help=True)
+
+NameArgument = Annotated[
+    str | None,
+    typer.Argument(help="A name from `model list`, a folder, or a .gguf file; model.name by default."),
+]
+
+
+@app.command("list")
+def list_models(config: ConfigOption = None) -> None:
+    """Show every model that has a name here, and which of them are on this machine."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from bot.model.catalogue import CATALOGUE
+    from bot.model.files import gigabytes
+    from bot.model.weights import find
+
+    settings = load_config(config).model
+    table = Table(
+        "", "Name", "Parameters", "On disk", "Languages", "Licence", "Origin", box=None, pad_edge=False
+    )
+    for entry in CATALOGUE.values():
+        here = "✓" if find(entry, settings.dir) else ""
+        size = gigabytes(entry.disk)
+        table.add_row(here, entry.name, entry.parameters, size, entry.languages, entry.licence, entry.origin)
+    console = Console()
+    console.print(table)
+    console.print(
+        f"✓ is in {settings.dir}. A folder or a .gguf file of your own works by its path.", highlight=False
+    )
+
+
+@app.command()
+def pull(name: NameArgument = None, config: ConfigOption = None) -> None:
+    """Fetch a model, unless it is here, and tell where it comes from."""
+    from bot.model.files import WeightsError
+    from bot.model.weights import ensure
+
+    settings = load_config(config).model
+    with explained(WeightsError), progress_bars() as told:
+        found = ensure(name or settings.name, settings.dir, told)
+    typer.echo(describe(found))
+
+
+@app.command()
+def path(name: NameArgument = None, config: ConfigOption = None) -> None:
+    """Print the folder of a model, and nothing else; fetch it when it is missing."""
+    from bot.model.files import WeightsError
+    from bot.model.weights import ensure
+
+    settings = load_config(config).model
+    with explained(WeightsError), progress_bars() as told:
+        found = ensure(name or settings.name, settings.dir, told)
+    typer.echo(found.folder)
+
+
+def describe(found: "LocalWeights") -> str:
+    """Name, origin, licence and checksum, one to a line."""
+    return "\n".join(
+        [
+            f"model    {found.name}",
+            f"origin   {found.origin}",
+            f"licence  {found.licence}",
+            f"sha256   {found.checksum or 'not checked: a folder of your own'}",
+            f"folder   {found.folder}",
+        ]
+    )
+
+
+@contextmanager
+def progress_bars() -> "Iterator[Progress]":
+    """A bar for each stage of a fetch, on standard error; nothing at all when there is nothing to fetch."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:12}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    stages: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+
+        def told(stage: str, done: int, total: int) -> None:
+            if stage not in stages:
+                stages[stage] = bars.add_task(stage, total=None)
+            bars.update(stages[stage], completed=done, total=total or None)
+
+        yield told
