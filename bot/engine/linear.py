@@ -29,7 +29,7 @@ class Weight:
             return self
         values = self.values.float()
         scale = values.abs().amax(1).clamp_min_(1e-12).div_(127)
-        return Weight(values.div_(scale[:, None]).round_().to(torch.int8), scale, _float(self.bias))
+        return Weight((values / scale[:, None]).round_().to(torch.int8), scale, _float(self.bias))
 
     def dequantized(self) -> Tensor:
         """float32 [out, in]."""
