@@ -46,7 +46,6 @@ class Turn:
     """
 
     id: int
-    entry_id: int | None
     conversation: ConversationKey
     chat_type: str
     user_id: int

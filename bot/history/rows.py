@@ -22,7 +22,6 @@ def turn_of(row: Row[Any]) -> Turn:
     """One row of TURNS as the value that leaves the history."""
     return Turn(
         id=row.id,
-        entry_id=row.entry_id,
         conversation=ConversationKey(row.chat_id, row.thread_id, row.place_user_id),
         chat_type=row.chat_type,
         user_id=row.user_id,

@@ -11,7 +11,7 @@ from bot.history.database import Database, insert_new, reads, writes
 from bot.history.records import Stats, Turn, TurnState, utc_now
 from bot.history.rows import SINCE_RESET, TURNS, turn_of, usage_columns
 from bot.history.stats import read_stats
-from bot.history.tables import conversations, turns, users
+from bot.history.tables import conversations, turns, updates, users
 from bot.model.api import Usage
 
 
@@ -33,13 +33,14 @@ class Store:
         connection: AsyncConnection,
         key: ConversationKey,
         *,
-        entry_id: int,
+        update_id: int,
         chat_type: str,
         user_id: int,
         message_id: int,
         question: str,
     ) -> Turn:
-        """The turn of a journal entry: a new one, or on a replay the existing one, its attempts counted."""
+        """The turn of a journalled update: a new one, or on a replay the existing one, its attempts counted."""
+        entry_id = await self._entry(connection, update_id)
         begun = turns.c.entry_id == entry_id
         counted = update(turns).where(begun).values(attempts=turns.c.attempts + 1)
         if (await connection.execute(counted)).rowcount == 0:
@@ -141,6 +142,16 @@ class Store:
     async def stats(self, connection: AsyncConnection, now: datetime) -> Stats:
         """Counts and times up to `now`; today begins at midnight in the time zone of `now`."""
         return await read_stats(connection, self._bot_id, now)
+
+    async def _entry(self, connection: AsyncConnection, update_id: int) -> int:
+        """The journal's entry, which is one update for ever: Telegram may use its id again."""
+        journalled = (updates.c.bot_id == self._bot_id) & (updates.c.update_id == update_id)
+        entry_id = await connection.scalar(select(updates.c.id).where(journalled))
+        if entry_id is None:
+            raise LookupError(
+                f"update {update_id} is not in the journal: a turn begins with a journalled update"
+            )
+        return int(entry_id)
 
     async def _conversation(self, connection: AsyncConnection, key: ConversationKey, chat_type: str) -> int:
         place = {"chat_id": key.chat_id, "thread_id": key.thread_id, "user_id": key.user_id}

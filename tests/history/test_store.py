@@ -1,6 +1,7 @@
 """The store: a turn lives through crashes and replays, and a prompt sees just its own conversation."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -28,18 +29,17 @@ def store(database: Database, bot_id: int, clock) -> Store:
 
 
 @pytest.fixture
-def begin(database: Database, store: Store, bot_id: int) -> Begin:
-    """Begin a turn for a new update, or for the journal entry named."""
-    journal = Journal(database, bot_id)
-    numbers = iter(range(10_000))
+def begin(database: Database, store: Store, bot_id: int, clock) -> Begin:
+    """Begin a turn for a new update, or for the one named; it is journalled unless it is already."""
+    journal = Journal(database, bot_id, clock)
+    numbers = itertools.count(1000)
 
-    async def begin(key: ConversationKey = ANN, question: str = "你好", entry_id: int | None = None) -> Turn:
-        if entry_id is None:
-            (entry,) = await journal.append([{"update_id": next(numbers)}])
-            entry_id = entry.id
+    async def begin(key: ConversationKey = ANN, question: str = "你好", update_id: int | None = None) -> Turn:
+        update_id = update_id or next(numbers)
+        await journal.append([{"update_id": update_id}])
         return await store.begin_turn(
             key,
-            entry_id=entry_id,
+            update_id=update_id,
             chat_type="private",
             user_id=key.user_id,
             message_id=5,
@@ -93,11 +93,23 @@ async def test_a_turn_from_question_to_delivery(store: Store, begin: Begin, cloc
 
 
 async def test_a_replayed_update_continues_its_turn(store: Store, begin: Begin) -> None:
-    first = await begin()
+    first = await begin(update_id=77)
     await store.record_answer(first.id, 7)
-    again = await begin(entry_id=first.entry_id)
+    again = await begin(update_id=77)
     assert (again.id, again.attempts, again.answer_ids) == (first.id, 2, (7,))
     assert len(await store.unfinished_turns()) == 1
+
+
+async def test_an_id_that_telegram_uses_again_begins_another_turn(store: Store, begin: Begin, clock) -> None:
+    first = await begin(update_id=77)
+    clock.advance(days=8)
+    second = await begin(update_id=77)
+    assert (second.id != first.id, second.attempts) == (True, 1)
+
+
+async def test_a_turn_without_a_journalled_update_is_a_mistake(store: Store) -> None:
+    with pytest.raises(LookupError, match="update 5 is not in the journal"):
+        await store.begin_turn(ANN, update_id=5, chat_type="private", user_id=11, message_id=5, question="?")
 
 
 async def test_two_finals_never_both_count(store: Store, begin: Begin) -> None:
@@ -194,7 +206,7 @@ async def test_a_turn_outlives_its_journal_entry(store: Store, say, database: Da
     async with database.engine.begin() as connection:
         await connection.execute(delete(tables.updates))
     (kept,) = await store.recent_turns(ANN, 9)
-    assert (kept.id, kept.entry_id) == (turn.id, None)
+    assert kept == turn
 
 
 async def test_users_are_remembered_with_their_language(store: Store, database: Database, clock) -> None:
