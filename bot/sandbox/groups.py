@@ -8,6 +8,7 @@ from .objects import LINKED_CHANNEL, Chat, Message
 from .world import World
 
 TOPIC_COLOUR = 0x6FB9F0
+GENERAL_TOPIC = 1
 
 
 def add_member(world: World, chat: Chat, who: int, *, by: int) -> None:
@@ -27,6 +28,7 @@ def remove_member(world: World, chat: Chat, who: int, *, by: int) -> None:
 def create_topic(world: World, chat: Chat, name: str, *, by: int) -> int:
     """A new topic of a forum; returns its message_thread_id."""
     chat.is_forum = True
+    chat.next_message_id = max(chat.next_message_id, GENERAL_TOPIC + 1)
     message = _service(
         world, chat, by, {"forum_topic_created": {"name": name, "icon_color": TOPIC_COLOUR}}, own_thread=True
     )

@@ -22,10 +22,11 @@ log = logging.getLogger(__name__)
 
 
 class StateFile:
-    """A world's file. A broken one is moved aside, never overwritten."""
+    """A world's file, written `saves` times so far. A broken one is moved aside, never overwritten."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.saves = 0
 
     def load(self) -> State | None:
         """The saved world, or None when there is none that can be read."""
@@ -50,11 +51,17 @@ class StateFile:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.path)
+        self.saves += 1
 
     async def follow(self, world: World, feed: Feed) -> None:
         """Save the world when it has changed, until the feed ends, and once more then."""
+        saved = feed.last
         while not feed.ended.is_set():
             await feed.changed()
+            if feed.last == saved:
+                continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(feed.ended.wait(), SETTLE_S)
+            saved = feed.last
             await asyncio.to_thread(self.save, world.state.model_dump_json())
+            feed.wake()

@@ -4,7 +4,7 @@ import functools
 import json
 import typing
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
 
 import aiogram.methods
 import httpx
@@ -22,6 +22,7 @@ from telegram import (
     User,
     WebhookInfo,
 )
+from telegram.error import BadRequest
 from telegram.request import HTTPXRequest
 
 from bot.sandbox.people import Person
@@ -57,10 +58,9 @@ class Conformance:
     def __init__(self) -> None:
         self.problems: list[str] = []
         self.excused: set[int] = set()
-        self.seen: set[str] = set()
+        self.refusals: list[str] = []
 
     def witness(self, method: str, envelope: dict[str, object]) -> None:
-        self.seen.add(method)
         if not envelope["ok"]:
             self._refusal(method, envelope)
             return
@@ -73,6 +73,7 @@ class Conformance:
         self._ptb(method, result)
 
     def _refusal(self, method: str, envelope: dict[str, object]) -> None:
+        self.refusals.append(str(envelope["description"]))
         if set(envelope) - {"parameters"} != {"ok", "error_code", "description"}:
             self.problems.append(f"{method}: refusal {envelope}")
 
@@ -112,6 +113,19 @@ def _left_over(value: object) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for each in value:
             yield from _left_over(each)
+
+
+@pytest.fixture
+def refused(conformance: Conformance) -> Callable[..., AbstractContextManager[None]]:
+    """Expect a refusal in exactly these words; the client changes their case."""
+
+    @contextmanager
+    def expect(description: str, error: type[Exception] = BadRequest) -> Iterator[None]:
+        with pytest.raises(error):
+            yield
+        assert conformance.refusals[-1] == description
+
+    return expect
 
 
 class Clock:
