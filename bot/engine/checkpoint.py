@@ -5,8 +5,9 @@ of Hugging Face's Llama family.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,19 @@ class UnsupportedModel(Exception):
 
 def load(folder: Path, format_name: FormatName, quantized_file: Path) -> tuple[Architecture, Weights]:
     """Everything that a Decoder needs, in the given format. Raises UnsupportedModel."""
+    with opened(folder, quantized_file if format_name.startswith("int8") else None) as checkpoint:
+        return checkpoint.architecture, _pack(checkpoint, FORMATS[format_name])
+
+
+@contextmanager
+def opened(folder: Path, quantized_file: Path | None) -> Iterator["Checkpoint"]:
+    """The weights of `folder`; with `quantized_file` its matrices are int8, quantised once and kept there."""
     architecture = read_architecture(folder)
     with ExitStack() as files:
-        checkpoint = Checkpoint(folder, files)
-        matrix: Callable[[str], Weight] = checkpoint.matrix
-        if format_name.startswith("int8"):
-            matrix = _quantized(checkpoint, architecture.layers, quantized_file)
-        return architecture, _weights(checkpoint, architecture.layers, matrix, FORMATS[format_name])
+        checkpoint = Checkpoint(folder, architecture, files)
+        if quantized_file is not None:
+            checkpoint.quantize(quantized_file)
+        yield checkpoint
 
 
 def read_architecture(folder: Path) -> Architecture:
@@ -53,6 +60,7 @@ def read_architecture(folder: Path) -> Architecture:
         heads=config.num_attention_heads,
         kv_heads=config.num_key_value_heads,
         head_dim=_head_dim(config),
+        intermediate=config.intermediate_size,
         norm_epsilon=config.rms_norm_eps,
         rope_frequencies=frequencies,
         rope_scale=scale,
@@ -60,13 +68,25 @@ def read_architecture(folder: Path) -> Architecture:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class LayerNorms:
+    """float32; `query` and `key` are [head_dim], the others [hidden]."""
+
+    attention: Tensor
+    mlp: Tensor
+    query: Tensor | None
+    key: Tensor | None
+
+
 class Checkpoint:
     """The safetensors files of a folder, mapped into memory: a tensor costs something when it is touched."""
 
-    def __init__(self, folder: Path, files: ExitStack) -> None:
+    def __init__(self, folder: Path, architecture: Architecture, files: ExitStack) -> None:
+        self.architecture = architecture
         self.paths = sorted(folder.glob("model*.safetensors"))
         opened = [files.enter_context(safe_open(path, framework="pt")) for path in self.paths]
         self._file_of = {name: file for file in opened for name in file.keys()}  # noqa: SIM118  # not a dict
+        self._quantized: dict[str, Tensor] | None = None
 
     def tensor(self, name: str) -> Tensor:
         """One tensor, a view of the mapped file. Raises UnsupportedModel when it is not there."""
@@ -88,7 +108,11 @@ class Checkpoint:
         return self.tensor("lm_head.weight") if "lm_head.weight" in self._file_of else self.embedding()
 
     def matrix(self, name: str) -> Weight:
-        """One weight of a Decoder; those that read the same input are one matrix."""
+        """One weight of a Decoder; those that read the same input are one matrix. An int8 one is given once."""
+        if self._quantized is not None:
+            # Taken out as it is packed, so that the two copies of all weights never stand side by side.
+            values, scale = self._quantized.pop(f"{name}.values"), self._quantized.pop(f"{name}.scale")
+            return Weight(values, scale, self._quantized.pop(f"{name}.bias", None))
         if name == "head":
             return Weight(self.output_embedding())
         parts = _parts(name)
@@ -99,34 +123,58 @@ class Checkpoint:
         values = torch.cat([self.tensor(f"{part}.weight") for part in parts])
         return Weight(values, bias=torch.cat(given) if given else None)
 
+    def quantize(self, path: Path) -> None:
+        """From now on `matrix` gives int8, from `path`, which is written first when it is missing or out of date."""
+        stored = _read_quantized(path, self.fingerprint())
+        if stored is None:
+            stored = {}
+            for name in _names(self.architecture.layers):
+                weight = self.matrix(name).quantized()
+                tensors = {"values": weight.values, "scale": weight.scale, "bias": weight.bias}
+                stored |= {f"{name}.{key}": tensor for key, tensor in tensors.items() if tensor is not None}
+            _write_quantized(stored, path, self.fingerprint())
+        self._quantized = stored
+
+    def norms(self, layer: int) -> "LayerNorms":
+        """The norms of one layer."""
+        name = f"model.layers.{layer}"
+        return LayerNorms(
+            attention=self.tensor(f"{name}.input_layernorm.weight").float(),
+            mlp=self.tensor(f"{name}.post_attention_layernorm.weight").float(),
+            query=self.optional(f"{name}.self_attn.q_norm.weight"),
+            key=self.optional(f"{name}.self_attn.k_norm.weight"),
+        )
+
+    def final_norm(self) -> Tensor:
+        """The norm behind the last layer, float32 [hidden]."""
+        return self.tensor("model.norm.weight").float()
+
     def fingerprint(self) -> str:
         """Changes when the files do."""
         stats = [(path.name, path.stat()) for path in self.paths]
         return ";".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats)
 
 
-def _weights(
-    checkpoint: Checkpoint, layers: int, matrix: Callable[[str], Weight], linear: type[Linear]
-) -> Weights:
+def _pack(checkpoint: Checkpoint, linear: type[Linear]) -> Weights:
     def layer(index: int) -> Layer:
-        old = f"model.layers.{index}"
+        norms = checkpoint.norms(index)
         return Layer(
-            attention_norm=checkpoint.tensor(f"{old}.input_layernorm.weight").float(),
-            qkv=linear.pack(matrix(f"layers.{index}.qkv")),
-            query_norm=checkpoint.optional(f"{old}.self_attn.q_norm.weight"),
-            key_norm=checkpoint.optional(f"{old}.self_attn.k_norm.weight"),
-            attention_out=linear.pack(matrix(f"layers.{index}.attention_out")),
-            mlp_norm=checkpoint.tensor(f"{old}.post_attention_layernorm.weight").float(),
-            gate_up=linear.pack(matrix(f"layers.{index}.gate_up")),
-            down=linear.pack(matrix(f"layers.{index}.down")),
+            attention_norm=norms.attention,
+            qkv=linear.pack(checkpoint.matrix(f"layers.{index}.qkv")),
+            query_norm=norms.query,
+            key_norm=norms.key,
+            attention_out=linear.pack(checkpoint.matrix(f"layers.{index}.attention_out")),
+            mlp_norm=norms.mlp,
+            gate_up=linear.pack(checkpoint.matrix(f"layers.{index}.gate_up")),
+            down=linear.pack(checkpoint.matrix(f"layers.{index}.down")),
         )
 
     return Weights(
         embedding=checkpoint.embedding(),
         output_embedding=checkpoint.output_embedding(),
-        layers=[layer(index) for index in range(layers)],
-        norm=checkpoint.tensor("model.norm.weight").float(),
-        head=linear.pack(matrix("head")),
+        layers=[layer(index) for index in range(checkpoint.architecture.layers)],
+        norm=checkpoint.final_norm(),
+        head=linear.pack(checkpoint.matrix("head")),
     )
 
 
@@ -147,26 +195,6 @@ def _parts(name: str) -> Sequence[str]:
         "down": ("mlp.down_proj",),
     }
     return [f"model.{layer}.{part}" for part in parts[kind]]
-
-
-def _quantized(checkpoint: Checkpoint, layers: int, path: Path) -> Callable[[str], Weight]:
-    """The int8 matrices from `path`, which is written first when it is missing or out of date."""
-    stored = _read_quantized(path, checkpoint.fingerprint())
-    if stored is None:
-        stored = {}
-        for name in _names(layers):
-            weight = checkpoint.matrix(name).quantized()
-            tensors = {"values": weight.values, "scale": weight.scale, "bias": weight.bias}
-            stored |= {f"{name}.{key}": tensor for key, tensor in tensors.items() if tensor is not None}
-        _write_quantized(stored, path, checkpoint.fingerprint())
-    found = stored
-
-    def matrix(name: str) -> Weight:
-        # Each is taken out as it is packed, so that the two copies never stand side by side as a whole.
-        values, scale = found.pop(f"{name}.values"), found.pop(f"{name}.scale")
-        return Weight(values, scale, found.pop(f"{name}.bias", None))
-
-    return matrix
 
 
 def _read_quantized(path: Path, fingerprint: str) -> dict[str, Tensor] | None:

@@ -6,6 +6,7 @@ heads, rotary embeddings given as frequencies. Knows tensors and slots, nothing 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ class Architecture:
     heads: int
     kv_heads: int
     head_dim: int
+    intermediate: int
     norm_epsilon: float
     rope_frequencies: Tensor
     rope_scale: float = 1.0
@@ -32,6 +34,11 @@ class Architecture:
     def kv_shape(self, dtype: torch.dtype) -> Shape:
         """What a token takes in the KV pool."""
         return Shape(self.layers, self.kv_heads, self.head_dim, dtype)
+
+    def rotations(self, context: int) -> tuple[Tensor, Tensor]:
+        """Cosine and sine of every position's angles, float32 [context, head_dim / 2]."""
+        angles = torch.outer(torch.arange(context).float(), self.rope_frequencies)
+        return angles.cos().mul_(self.rope_scale), angles.sin().mul_(self.rope_scale)
 
 
 @dataclass(eq=False, slots=True)
@@ -96,30 +103,56 @@ class Batch:
         self.wanted.extend(range(self.rows - wanted, self.rows))
         return range(first, first + wanted)
 
+    def tokens(self) -> Tensor:
+        """Token ids of all rows, int64 [rows]."""
+        return torch.tensor([token for span in self.spans for token in span.tokens])
+
+    def positions(self) -> Tensor:
+        """Positions of all rows, int64 [rows]."""
+        return torch.tensor([position for span in self.spans for position in span.positions])
+
+
+class Forward(Protocol):
+    """What the engine asks of a decoder."""
+
+    @property
+    def kv_shape(self) -> Shape:
+        """What a token takes in the KV pool."""
+        ...
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Normed hidden states of the wanted rows, float32 [wanted, hidden]. Fills the slots' keys and values."""
+        ...
+
+    def logits(self, states: Tensor) -> Tensor:
+        """float32 [rows, vocab] from what `forward` returned."""
+        ...
+
+    def scores(self, states: Tensor, tokens: Sequence[int]) -> Tensor:
+        """The logits of a few tokens only, float32 [rows, len(tokens)]: reads their rows of the head, not all."""
+        ...
+
 
 class Decoder:
-    """Runs batches through the layers with plain torch calls."""
+    """Implements Forward with plain torch calls, for weights of every format."""
 
     def __init__(self, architecture: Architecture, weights: Weights, context: int) -> None:
         self.architecture = architecture
         self.weights = weights
-        angles = torch.outer(torch.arange(context).float(), architecture.rope_frequencies)
-        self._cos = angles.cos().mul_(architecture.rope_scale)
-        self._sin = angles.sin().mul_(architecture.rope_scale)
+        self._cos, self._sin = architecture.rotations(context)
 
     @property
     def kv_shape(self) -> Shape:
-        """What a token takes in the KV pool: float32 keys and values, which every CPU attends to at full speed."""
+        """Keys and values in float32, which torch attends to at full speed on every CPU."""
         return self.architecture.kv_shape(torch.float32)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Normed hidden states of the wanted rows, float32 [wanted, hidden]. Fills the slots' keys and values."""
+        """See Forward."""
         arch = self.architecture
-        tokens = torch.tensor([token for span in batch.spans for token in span.tokens])
-        positions = torch.tensor([position for span in batch.spans for position in span.positions])
+        positions = batch.positions()
         cos, sin = self._cos[positions, None], self._sin[positions, None]
         masks = [_mask(span, arch.heads // arch.kv_heads, arch.sliding_window) for span in batch.spans]
-        x = F.embedding(tokens, self.weights.embedding).float()
+        x = F.embedding(batch.tokens(), self.weights.embedding).float()
         for index, layer in enumerate(self.weights.layers):
             qkv = layer.qkv(self._norm(x, layer.attention_norm))
             query, key, value = self._heads(qkv, layer, cos, sin)
@@ -129,11 +162,11 @@ class Decoder:
         return self._norm(x[batch.wanted], self.weights.norm)
 
     def logits(self, states: Tensor) -> Tensor:
-        """float32 [rows, vocab] from what `forward` returned."""
+        """See Forward."""
         return self.weights.head(states)
 
     def scores(self, states: Tensor, tokens: Sequence[int]) -> Tensor:
-        """The logits of a few tokens only, float32 [rows, len(tokens)]: reads their rows of the head, not all."""
+        """See Forward."""
         return states @ self.weights.output_embedding[list(tokens)].float().T
 
     def _norm(self, x: Tensor, weight: Tensor) -> Tensor:

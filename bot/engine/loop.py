@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from bot.engine.decoder import Batch, Decoder, Span
+from bot.engine.decoder import Batch, Forward, Span
 from bot.engine.kv import Pool, PoolExhausted, Slot
 from bot.engine.requests import (
     Counts,
@@ -55,7 +55,7 @@ class Running:
 class Engine:
     """Continuous batching over one decoder and one pool of slots."""
 
-    def __init__(self, decoder: Decoder, pool: Pool, *, running: int, context: int, budget: Budget) -> None:
+    def __init__(self, decoder: Forward, pool: Pool, *, running: int, context: int, budget: Budget) -> None:
         self.decoder = decoder
         self.pool = pool
         self.max_running = running

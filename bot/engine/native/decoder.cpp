@@ -1,0 +1,270 @@
+// The forward pass of bot/engine/decoder.py for int8 weights, as one call per batch.
+//
+// Compiled for this CPU by bot/engine/native.py, which also says what the functions at the end mean.
+
+#include <sys/mman.h>
+
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "attention.h"
+#include "linear.h"
+#include "threads.h"
+#include "vector.h"
+
+namespace tandem {
+
+struct Shape {
+  int32_t layers, hidden, query_heads, kv_heads, head_dim, intermediate, vocabulary, threads;
+  float epsilon;
+};
+
+struct Layer {
+  Linear qkv, out, gate_up, down;
+  std::vector<float> attention_norm, mlp_norm, query_norm, key_norm;
+};
+
+inline void rms_norm(const float* x, const float* weight, int n, float epsilon, float* out) {
+  Vec squares{};
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) { const Vec v = load(x + i); squares += v * v; }
+  float total = sum(squares);
+  for (; i < n; ++i) total += x[i] * x[i];
+  const float scale = 1 / std::sqrt(total / n + epsilon);
+  for (i = 0; i < n; ++i) out[i] = x[i] * scale * weight[i];
+}
+
+// Rotary position embedding in halves; cosine and sine are those of the row's position, [dim / 2].
+inline void rotate(float* x, const float* cosine, const float* sine, int dim) {
+  for (int i = 0; i < dim / 2; ++i) {
+    const float first = x[i], second = x[i + dim / 2];
+    x[i] = first * cosine[i] - second * sine[i];
+    x[i + dim / 2] = second * cosine[i] + first * sine[i];
+  }
+}
+
+class Decoder {
+ public:
+  Decoder(const Shape& shape, size_t weight_bytes)
+      : shape_(shape),
+        heads_{shape.query_heads, shape.kv_heads, shape.head_dim},
+        threads_(shape.threads),
+        layers_(shape.layers) {
+    // One region for all weights, in huge pages where the system has them: fewer misses, faster reading.
+    size_ = (weight_bytes + (2 << 20)) & ~static_cast<size_t>((2 << 20) - 1);
+    void* region = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (region == MAP_FAILED) return;
+#if defined(MADV_HUGEPAGE)
+    madvise(region, size_, MADV_HUGEPAGE);
+#endif
+    region_ = place_ = static_cast<int8_t*>(region);
+  }
+  ~Decoder() {
+    if (region_) munmap(region_, size_);
+  }
+  Threads& threads() { return threads_; }
+  bool usable() const { return region_ != nullptr; }
+
+  Linear* linear(int layer, int kind) {
+    if (kind == 4) return &head_;
+    Layer& l = layers_[layer];
+    Linear* all[] = {&l.qkv, &l.out, &l.gate_up, &l.down};
+    return all[kind];
+  }
+  std::vector<float>* norm(int layer, int kind) {
+    if (kind == 4) return &norm_;
+    Layer& l = layers_[layer];
+    std::vector<float>* all[] = {&l.attention_norm, &l.mlp_norm, &l.query_norm, &l.key_norm};
+    return all[kind];
+  }
+  int8_t* take(size_t bytes) {
+    int8_t* place = place_;
+    place_ += (bytes + 63) & ~static_cast<size_t>(63);
+    return place_ <= region_ + size_ ? place : nullptr;
+  }
+
+  // x [rows, hidden] is changed; states [wanted, hidden] are the normed rows that the caller wants to see. Cosine and
+  // sine are [rows, head_dim / 2].
+  void forward(float* x, int rows, const float* cosine, const float* sine, const Span* spans, int span_count,
+               const int32_t* wanted, int wanted_count, float* states) {
+    prepare(rows, spans, span_count);
+    for (int index = 0; index < shape_.layers; ++index) {
+      Layer& layer = layers_[index];
+      quantize_normed(x, layer.attention_norm, rows);
+      multiply_into(layer.qkv, rows, qkv_.data());
+      each_row(rows, qkv_width(), [&](int row) { place_heads(row, spans, index, layer, cosine, sine); });
+      threads_.loop(static_cast<int>(tasks_.size()), [&](int i) {
+        const Task& task = tasks_[i];
+        attend(spans[task.span], index, heads_, task.kv_head, task.first, task.end, query_.data(), attended_.data());
+      });
+      quantize(attended_.data(), rows, width());
+      multiply_onto(layer.out, rows, x);
+      quantize_normed(x, layer.mlp_norm, rows);
+      multiply_gated(layer.gate_up, rows);
+      quantize(gated_.data(), rows, shape_.intermediate);
+      multiply_onto(layer.down, rows, x);
+    }
+    for (int i = 0; i < wanted_count; ++i)
+      rms_norm(x + static_cast<size_t>(wanted[i]) * shape_.hidden, norm_.data(), shape_.hidden, shape_.epsilon,
+               states + static_cast<size_t>(i) * shape_.hidden);
+  }
+
+  // logits [rows, vocabulary] of states [rows, hidden].
+  void logits(const float* states, int rows, float* out) {
+    quantize(states, rows, shape_.hidden);
+    multiply_into(head_, rows, out);
+  }
+
+ private:
+  // Rows that one attention task takes: they share the conversion of the keys.
+  static constexpr int kTaskRows = 8;
+  struct Task { int span, kv_head, first, end; };
+
+  int width() const { return heads_.query * heads_.dim; }
+  int qkv_width() const { return (heads_.query + 2 * heads_.kv) * heads_.dim; }
+
+  void prepare(int rows, const Span* spans, int span_count) {
+    const auto grow = [](auto& v, size_t n) { if (v.size() < n) v.resize(n); };
+    grow(qkv_, static_cast<size_t>(rows) * qkv_width());
+    grow(query_, static_cast<size_t>(rows) * width());
+    grow(attended_, static_cast<size_t>(rows) * width());
+    grow(gated_, static_cast<size_t>(rows) * shape_.intermediate);
+    grow(span_of_, rows);
+    tasks_.clear();
+    for (int s = 0; s < span_count; ++s) {
+      std::fill_n(span_of_.begin() + spans[s].first_row, spans[s].rows, s);
+      for (int first = 0; first < spans[s].rows; first += kTaskRows)
+        for (int kv_head = 0; kv_head < heads_.kv; ++kv_head)
+          tasks_.push_back({s, kv_head, first, std::min(spans[s].rows, first + kTaskRows)});
+    }
+  }
+
+  // A loop over rows, in tasks of about the same amount of work.
+  template <class Body>
+  void each_row(int rows, int width, Body&& body) {
+    const int per_task = std::max(1, 8192 / width);
+    threads_.loop((rows + per_task - 1) / per_task, [&](int task) {
+      for (int row = task * per_task; row < std::min(rows, (task + 1) * per_task); ++row) body(row);
+    });
+  }
+
+  void quantize(const float* x, int rows, int width) {
+    quantized_.resize(rows, width);
+    each_row(rows, width, [&](int row) { quantized_.set(row, x + static_cast<size_t>(row) * width, width); });
+  }
+
+  void quantize_normed(const float* x, const std::vector<float>& weight, int rows) {
+    quantized_.resize(rows, shape_.hidden);
+    each_row(rows, shape_.hidden, [&](int row) {
+      thread_local std::vector<float> line;
+      line.resize(shape_.hidden);
+      rms_norm(x + static_cast<size_t>(row) * shape_.hidden, weight.data(), shape_.hidden, shape_.epsilon, line.data());
+      quantized_.set(row, line.data(), shape_.hidden);
+    });
+  }
+
+  // out [rows, w.outputs] = the product.
+  void multiply_into(const Linear& w, int rows, float* out) {
+    multiply(threads_, w, quantized_, rows, [&](int row, int first, const float* values) {
+      std::copy_n(values, std::min(kTile, w.outputs - first), out + static_cast<size_t>(row) * w.outputs + first);
+    });
+  }
+
+  // x [rows, w.outputs] += the product.
+  void multiply_onto(const Linear& w, int rows, float* x) {
+    multiply(threads_, w, quantized_, rows, [&](int row, int first, const float* values) {
+      float* out = x + static_cast<size_t>(row) * w.outputs + first;
+      for (int i = 0; i < std::min(kTile, w.outputs - first); ++i) out[i] += values[i];
+    });
+  }
+
+  // gated_ [rows, intermediate] = silu(gate) · up; a tile holds a panel of each.
+  void multiply_gated(const Linear& w, int rows) {
+    multiply(threads_, w, quantized_, rows, [&](int row, int first, const float* values) {
+      float* out = &gated_[static_cast<size_t>(row) * shape_.intermediate + first / 2];
+      static_assert(kOutputs % kLanes == 0);
+      for (int i = 0; i < kOutputs; i += kLanes) {
+        const Vec gate = load(values + i), up = load(values + kOutputs + i);
+        store(out + i, gate / (exp(-gate) + 1.0f) * up);
+      }
+    });
+  }
+
+  // Norms and rotates the row's query and key, and stores key and value in its sequence's slot.
+  void place_heads(int row, const Span* spans, int index, Layer& layer, const float* cosine, const float* sine) {
+    const Span& span = spans[span_of_[row]];
+    const int dim = heads_.dim;
+    float* query = &qkv_[static_cast<size_t>(row) * qkv_width()];
+    float* key = query + width();
+    const float* value = key + heads_.kv * dim;
+    const float scale = 1 / std::sqrt(static_cast<float>(dim));
+    cosine += static_cast<size_t>(row) * (dim / 2), sine += static_cast<size_t>(row) * (dim / 2);
+    for (int head = 0; head < heads_.query + heads_.kv; ++head) {
+      const auto& norm = head < heads_.query ? layer.query_norm : layer.key_norm;
+      float* x = query + head * dim;
+      if (!norm.empty()) rms_norm(x, norm.data(), dim, shape_.epsilon, x);
+      rotate(x, cosine, sine, dim);
+    }
+    for (int i = 0; i < width(); ++i) query_[static_cast<size_t>(row) * width() + i] = query[i] * scale;
+    const size_t plane = static_cast<size_t>(span.capacity) * dim;
+    Stored* place = span.kv + static_cast<size_t>(index) * 2 * heads_.kv * plane + static_cast<size_t>(span.start + row - span.first_row) * dim;
+    for (int head = 0; head < heads_.kv; ++head) {
+      to_stored(key + head * dim, place + head * plane, dim);
+      to_stored(value + head * dim, place + (heads_.kv + head) * plane, dim);
+    }
+  }
+
+  Shape shape_;
+  Heads heads_;
+  Threads threads_;
+  std::vector<Layer> layers_;
+  Linear head_;
+  std::vector<float> norm_, qkv_, query_, attended_, gated_;
+  std::vector<int> span_of_;
+  std::vector<Task> tasks_;
+  Quantized quantized_;
+  int8_t *region_ = nullptr, *place_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace tandem
+
+using tandem::Decoder;
+using tandem::Linear;
+
+extern "C" {
+
+const char* tandem_isa() { return TANDEM_ISA; }
+int32_t tandem_stored_bytes() { return sizeof(tandem::Stored); }
+int32_t tandem_tile() { return tandem::kTile; }
+size_t tandem_linear_bytes(int32_t outputs, int32_t inputs) { return (Linear::bytes(outputs, inputs) + 63) / 64 * 64; }
+
+Decoder* tandem_new(const tandem::Shape* shape, size_t weight_bytes) {
+  auto* decoder = new Decoder(*shape, weight_bytes);
+  if (decoder->usable()) return decoder;
+  delete decoder;
+  return nullptr;
+}
+void tandem_free(Decoder* decoder) { delete decoder; }
+
+int32_t tandem_set_linear(Decoder* decoder, int32_t layer, int32_t kind, const int8_t* values, const float* scale,
+                          const float* bias, int32_t outputs, int32_t inputs) {
+  int8_t* place = decoder->take(Linear::bytes(outputs, inputs));
+  if (!place) return -1;
+  decoder->linear(layer, kind)->pack(decoder->threads(), values, scale, bias, outputs, inputs, kind == 2, place);
+  return 0;
+}
+void tandem_set_norm(Decoder* decoder, int32_t layer, int32_t kind, const float* values, int32_t count) {
+  decoder->norm(layer, kind)->assign(values, values + count);
+}
+void tandem_forward(Decoder* decoder, float* x, int32_t rows, const float* cosine, const float* sine,
+                    const tandem::Span* spans, int32_t span_count, const int32_t* wanted, int32_t wanted_count,
+                    float* states) {
+  decoder->forward(x, rows, cosine, sine, spans, span_count, wanted, wanted_count, states);
+}
+void tandem_logits(Decoder* decoder, const float* states, int32_t rows, float* out) {
+  decoder->logits(states, rows, out);
+}
+
+}  // extern "C"

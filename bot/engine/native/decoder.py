@@ -1,0 +1,139 @@
+"""NativeDecoder: a Decoder whose forward pass is one call into the compiled library."""
+
+import ctypes
+from collections.abc import Sequence
+from weakref import finalize
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from bot.engine.checkpoint import Checkpoint
+from bot.engine.decoder import Architecture, Batch
+from bot.engine.kv import Shape
+from bot.engine.linear import Weight
+from bot.engine.native import library
+
+KINDS = {"qkv": 0, "attention_out": 1, "gate_up": 2, "down": 3, "head": 4}
+"""Numbers of the matrices of a layer in the library; 4 is the head, and the norm behind the last layer."""
+
+MOST_HEAD_DIM = 256
+
+
+class NativeDecoder:
+    """Implements Forward over int8 weights. Every row is computed as if it were alone, bit for bit."""
+
+    def __init__(self, compiled: ctypes.CDLL, checkpoint: Checkpoint, *, context: int, threads: int) -> None:
+        self.architecture = checkpoint.architecture
+        self._library = compiled
+        self._embedding = checkpoint.embedding()
+        self._output_embedding = checkpoint.output_embedding()
+        self._vocabulary = len(self._output_embedding)
+        self._cos, self._sin = self.architecture.rotations(context)
+        self._decoder = _fill(compiled, checkpoint, self._vocabulary, threads)
+        finalize(self, compiled.tandem_free, self._decoder)
+
+    @property
+    def kv_shape(self) -> Shape:
+        """Keys and values in the type that the library stores."""
+        return self.architecture.kv_shape(
+            torch.float16 if self._library.tandem_stored_bytes() == 2 else torch.float32
+        )
+
+    def forward(self, batch: Batch) -> Tensor:
+        """See Forward."""
+        tokens, positions = batch.tokens(), batch.positions()
+        x = F.embedding(tokens, self._embedding).float()
+        cos, sin = self._cos[positions], self._sin[positions]
+        wanted = torch.tensor(batch.wanted, dtype=torch.int32)
+        states = torch.empty(len(wanted), self.architecture.hidden)
+        spans = _spans(batch)
+        self._library.tandem_forward(
+            self._decoder, x.data_ptr(), len(x), cos.data_ptr(), sin.data_ptr(),
+            spans, len(spans), wanted.data_ptr(), len(wanted), states.data_ptr(),
+        )  # fmt: skip
+        return states
+
+    def logits(self, states: Tensor) -> Tensor:
+        """See Forward."""
+        states = states.contiguous()
+        out = torch.empty(len(states), self._vocabulary)
+        self._library.tandem_logits(self._decoder, states.data_ptr(), len(states), out.data_ptr())
+        return out
+
+    def scores(self, states: Tensor, tokens: Sequence[int]) -> Tensor:
+        """See Forward."""
+        return states @ self._output_embedding[list(tokens)].float().T
+
+
+def supports(architecture: Architecture, compiled: ctypes.CDLL) -> str:
+    """Why the library cannot compute this model, or an empty text."""
+    if architecture.head_dim % 16 or architecture.head_dim > MOST_HEAD_DIM:
+        return f"heads of {architecture.head_dim} numbers are not supported"
+    if architecture.intermediate % compiled.tandem_tile():
+        return f"an MLP of {architecture.intermediate} numbers is not supported"
+    if architecture.sliding_window is not None:
+        return "a sliding window is not supported"
+    return ""
+
+
+def _fill(compiled: ctypes.CDLL, checkpoint: Checkpoint, vocabulary: int, threads: int) -> int:
+    """A decoder of the library with all weights in it."""
+    arch = checkpoint.architecture
+    shape = library.Shape(
+        arch.layers, arch.hidden, arch.heads, arch.kv_heads, arch.head_dim, arch.intermediate,
+        vocabulary, threads, arch.norm_epsilon,
+    )  # fmt: skip
+    width = arch.heads * arch.head_dim
+    sizes = [
+        (width + 2 * arch.kv_heads * arch.head_dim, arch.hidden),
+        (arch.hidden, width),
+        (2 * arch.intermediate, arch.hidden),
+        (arch.hidden, arch.intermediate),
+    ]
+    total = arch.layers * sum(compiled.tandem_linear_bytes(*size) for size in sizes)
+    total += compiled.tandem_linear_bytes(vocabulary, arch.hidden)
+    decoder: int | None = compiled.tandem_new(shape, total)
+    if decoder is None:
+        raise MemoryError(f"{total} bytes for the weights")
+    for layer in range(arch.layers):
+        for name in ("qkv", "attention_out", "gate_up", "down"):
+            _set_linear(compiled, decoder, layer, KINDS[name], checkpoint.matrix(f"layers.{layer}.{name}"))
+        norms = checkpoint.norms(layer)
+        for kind, norm in enumerate((norms.attention, norms.mlp, norms.query, norms.key)):
+            if norm is not None:
+                compiled.tandem_set_norm(decoder, layer, kind, norm.contiguous().data_ptr(), len(norm))
+    _set_linear(compiled, decoder, 0, KINDS["head"], checkpoint.matrix("head"))
+    final = checkpoint.final_norm().contiguous()
+    compiled.tandem_set_norm(decoder, 0, KINDS["head"], final.data_ptr(), len(final))
+    return decoder
+
+
+def _set_linear(compiled: ctypes.CDLL, decoder: int, layer: int, kind: int, weight: Weight) -> None:
+    weight = weight.quantized()
+    assert weight.scale is not None
+    values, scale = weight.values.contiguous(), weight.scale.contiguous()
+    bias = None if weight.bias is None else weight.bias.contiguous()
+    failed = compiled.tandem_set_linear(
+        decoder,
+        layer,
+        kind,
+        values.data_ptr(),
+        scale.data_ptr(),
+        None if bias is None else bias.data_ptr(),
+        *values.shape,
+    )
+    if failed:
+        raise MemoryError("the weights are larger than announced")
+
+
+def _spans(batch: Batch) -> "ctypes.Array[library.Span]":
+    spans = (library.Span * len(batch.spans))()
+    row = 0
+    for place, span in zip(spans, batch.spans, strict=True):
+        data = span.slot.data
+        place.first_row, place.rows = row, len(span.tokens)
+        place.start, place.context, place.capacity = span.start, span.context, data.shape[3]
+        place.kv = data.data_ptr()
+        row += len(span.tokens)
+    return spans

@@ -1,0 +1,129 @@
+"""Compiles the C++ sources beside this file, once per CPU and version, and declares their functions to ctypes."""
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+from ctypes import POINTER, c_char_p, c_float, c_int32, c_size_t, c_void_p
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+SOURCES = ("decoder.cpp", "attention.h", "linear.h", "threads.h", "vector.h")
+FLAGS = (
+    *("-std=c++20", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math"),
+    *("-shared", "-fPIC", "-pthread"),
+)
+COMPILERS = ("g++", "clang++", "c++")
+COMPILE_SECONDS = 180
+
+
+class NotCompiled(Exception):
+    """There is no library on this machine; the message says why."""
+
+
+class Shape(ctypes.Structure):
+    """tandem::Shape"""
+
+    _fields_ = (
+        *(
+            (name, c_int32)
+            for name in ("layers", "hidden", "query_heads", "kv_heads", "head_dim", "intermediate")
+        ),
+        *((name, c_int32) for name in ("vocabulary", "threads")),
+        ("epsilon", c_float),
+    )
+
+
+class Span(ctypes.Structure):
+    """tandem::Span"""
+
+    _fields_ = (
+        *((name, c_int32) for name in ("first_row", "rows", "start", "context", "capacity")),
+        ("kv", c_void_p),
+    )
+
+
+_FUNCTIONS = {
+    "tandem_isa": (c_char_p, ()),
+    "tandem_stored_bytes": (c_int32, ()),
+    "tandem_tile": (c_int32, ()),
+    "tandem_linear_bytes": (c_size_t, (c_int32, c_int32)),
+    "tandem_new": (c_void_p, (POINTER(Shape), c_size_t)),
+    "tandem_free": (None, (c_void_p,)),
+    "tandem_set_linear": (
+        c_int32,
+        (c_void_p, c_int32, c_int32, c_void_p, c_void_p, c_void_p, c_int32, c_int32),
+    ),
+    "tandem_set_norm": (None, (c_void_p, c_int32, c_int32, c_void_p, c_int32)),
+    "tandem_forward": (
+        None,
+        (
+            c_void_p,
+            c_void_p,
+            c_int32,
+            c_void_p,
+            c_void_p,
+            POINTER(Span),
+            c_int32,
+            c_void_p,
+            c_int32,
+            c_void_p,
+        ),
+    ),
+    "tandem_logits": (None, (c_void_p, c_void_p, c_int32, c_void_p)),
+}
+
+
+def load(cache: Path) -> ctypes.CDLL:
+    """The library, compiled into `cache` if it is not there yet; seconds the first time. Raises NotCompiled."""
+    compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
+    path = cache / f"tandem-{_fingerprint()}.so"
+    if not path.exists():
+        if compiler is None:
+            raise NotCompiled(f"no C++ compiler found ({', '.join(COMPILERS)})")
+        _compile(compiler, path)
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise NotCompiled(f"{path} cannot be loaded: {error}") from None
+    for name, (result, arguments) in _FUNCTIONS.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+def _fingerprint() -> str:
+    """Changes with the sources, the flags and the CPU's instructions: a cache may travel between machines."""
+    parts = [*FLAGS, platform.machine(), _cpu_features(), *(_read(name) for name in SOURCES)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def _cpu_features() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def _compile(compiler: str, path: Path) -> None:
+    """All or nothing, also when two processes do it at once."""
+    part = path.with_suffix(f".{os.getpid()}.part")
+    command = [compiler, *FLAGS, "-o", str(part), str(FOLDER / SOURCES[0])]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_SECONDS, check=False)
+        if done.returncode != 0:
+            reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
+            raise NotCompiled(f"{compiler} failed: {reason}")
+        part.replace(path)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NotCompiled(f"{compiler} failed: {error}") from None
+    finally:
+        part.unlink(missing_ok=True)

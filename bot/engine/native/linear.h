@@ -1,0 +1,229 @@
+// int8 weights times quantised activations, exact in int32, for 1 to many rows.
+//
+// Weights lie in panels: kOutputs outputs side by side, kGroup inputs of each next to one another, as the dot product
+// of this CPU wants them. One activation word (kGroup inputs of a row) meets a whole vector of weights, so there is
+// nothing to add up across a vector at the end, and a row's result never depends on the rows beside it.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <numeric>
+#include <vector>
+
+#include "threads.h"
+#include "vector.h"
+
+namespace tandem {
+
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+// Unsigned activations of 8 bits with a zero point of their own for each row.
+using Activation = uint8_t;
+constexpr int kGroup = 4;
+#if defined(__AVX512VNNI__)
+#define TANDEM_ISA "avx512-vnni"
+constexpr int kOutputs = 16;
+typedef int32_t Sums __attribute__((vector_size(64)));
+#else
+#define TANDEM_ISA "avx-vnni"
+constexpr int kOutputs = 8;
+typedef int32_t Sums __attribute__((vector_size(32)));
+#endif
+#else
+// Signed activations of 12 bits: a sum of two products fits 32 bits with room for every model's width, where the
+// usual 8-bit instruction of such CPUs saturates.
+using Activation = int16_t;
+constexpr int kGroup = 2;
+constexpr int kOutputs = 8;
+typedef int32_t Sums __attribute__((vector_size(32)));
+#if defined(__AVX2__)
+#define TANDEM_ISA "avx2"
+#else
+#define TANDEM_ISA "generic"
+#endif
+#endif
+constexpr int kActivationMax = sizeof(Activation) == 1 ? 255 : 2047;
+constexpr int kPanelStep = kOutputs * kGroup;
+
+// kGroup weights of each of kOutputs outputs, ready to be multiplied.
+#if defined(__AVX512VNNI__)
+using Weights = __m512i;
+inline Weights load_weights(const int8_t* p) { return _mm512_loadu_si512(p); }
+inline Sums dot(Sums sums, Weights weights, const Activation* word) {
+  int32_t bits;
+  std::memcpy(&bits, word, 4);
+  return (Sums)_mm512_dpbusd_epi32((__m512i)sums, _mm512_set1_epi32(bits), weights);
+}
+#elif defined(__AVXVNNI__)
+using Weights = __m256i;
+inline Weights load_weights(const int8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+inline Sums dot(Sums sums, Weights weights, const Activation* word) {
+  int32_t bits;
+  std::memcpy(&bits, word, 4);
+  return (Sums)_mm256_dpbusd_avx_epi32((__m256i)sums, _mm256_set1_epi32(bits), weights);
+}
+#elif defined(__AVX2__)
+using Weights = __m256i;
+inline Weights load_weights(const int8_t* p) {
+  return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+inline Sums dot(Sums sums, Weights weights, const Activation* word) {
+  int32_t bits;
+  std::memcpy(&bits, word, 4);
+  return sums + (Sums)_mm256_madd_epi16(weights, _mm256_set1_epi32(bits));
+}
+#else
+struct Weights { Sums even, odd; };
+inline Weights load_weights(const int8_t* p) {
+  Weights weights;
+  for (int i = 0; i < kOutputs; ++i) weights.even[i] = p[2 * i], weights.odd[i] = p[2 * i + 1];
+  return weights;
+}
+inline Sums dot(Sums sums, const Weights& weights, const Activation* word) {
+  return sums + weights.even * static_cast<int32_t>(word[0]) + weights.odd * static_cast<int32_t>(word[1]);
+}
+#endif
+
+// Rows of activations: q[row * stride + i] = round(x / step) + zero.
+struct Quantized {
+  std::vector<Activation> q;
+  std::vector<float> step;
+  std::vector<int32_t> zero;
+  int stride = 0;
+
+  void resize(int rows, int inputs) {
+    stride = (inputs + 63) / 64 * 64;
+    if (q.size() < static_cast<size_t>(rows) * stride) q.assign(static_cast<size_t>(rows) * stride, 0);
+    if (step.size() < static_cast<size_t>(rows)) step.resize(rows), zero.resize(rows);
+  }
+
+  void set(int row, const float* x, int inputs) {
+    Activation* out = &q[static_cast<size_t>(row) * stride];
+    float low = 0, high = 0;
+    bounds(x, inputs, low, high);
+    if (sizeof(Activation) == 1) {
+      step[row] = std::max(high - low, 1e-12f) / kActivationMax;
+      zero[row] = static_cast<int32_t>(std::nearbyint(-low / step[row]));
+    } else {
+      step[row] = std::max(std::max(high, -low), 1e-12f) / kActivationMax;
+      zero[row] = 0;
+    }
+    round(x, inputs, 1 / step[row], static_cast<float>(zero[row]), out);
+    std::fill(out + inputs, out + stride, Activation{0});
+  }
+
+ private:
+  static void bounds(const float* x, int n, float& low, float& high) {
+    Vec lows{}, highs{};
+    int i = 0;
+    for (; i + kLanes <= n; i += kLanes) {
+      const Vec v = load(x + i);
+      lows = v < lows ? v : lows;
+      highs = v > highs ? v : highs;
+    }
+    for (; i < n; ++i) low = std::min(low, x[i]), high = std::max(high, x[i]);
+    for (int lane = 0; lane < kLanes; ++lane) low = std::min(low, lows[lane]), high = std::max(high, highs[lane]);
+  }
+
+  static void round(const float* x, int n, float inverse, float zero, Activation* out) {
+    // Adding 1.5 · 2^23 rounds to even and leaves the integer in the lowest bits.
+    const float magic = 12582912.0f, least = sizeof(Activation) == 1 ? 0 : -kActivationMax;
+    for (int i = 0; i < n; ++i) {
+      float value = (x[i] * inverse + magic) - magic + zero;
+      value = std::min(std::max(value, least), static_cast<float>(kActivationMax));
+      out[i] = static_cast<Activation>(static_cast<int32_t>(value));
+    }
+  }
+};
+
+// One weight matrix [outputs, inputs] in panels, with what brings int32 sums back to floats.
+struct Linear {
+  int outputs = 0, inputs = 0, panels = 0, words = 0;
+  const int8_t* weights = nullptr;
+  std::vector<float> scale, bias;
+  std::vector<int32_t> row_sum;
+
+  // An even number: a tile takes two.
+  static int count_panels(int outputs) { return (outputs + 2 * kOutputs - 1) / (2 * kOutputs) * 2; }
+  static size_t bytes(int outputs, int inputs) {
+    return static_cast<size_t>(count_panels(outputs)) * ((inputs + kGroup - 1) / kGroup) * kPanelStep;
+  }
+
+  // values [n, k], scale [n] and bias [n] or null; `place` has room for bytes(n, k). With `halves` the second half
+  // of the outputs lies panel by panel beside the first, so that one tile has both; n is then a multiple of a tile.
+  void pack(Threads& threads, const int8_t* values, const float* scales, const float* biases, int n, int k,
+            bool halves, int8_t* place) {
+    outputs = n, inputs = k, panels = count_panels(n), words = (k + kGroup - 1) / kGroup;
+    scale.assign(panels * kOutputs, 0), bias = scale, row_sum.assign(panels * kOutputs, 0);
+    weights = place;
+    threads.loop(panels, [&](int panel) {
+      const int first = halves ? panel % 2 * (n / 2) + panel / 2 * kOutputs : panel * kOutputs;
+      int8_t* out = place + static_cast<size_t>(panel) * words * kPanelStep;
+      std::memset(out, 0, static_cast<size_t>(words) * kPanelStep);
+      for (int o = 0; o < std::min(kOutputs, n - first); ++o) {
+        const int8_t* row = values + static_cast<size_t>(first + o) * k;
+        scale[panel * kOutputs + o] = scales[first + o];
+        if (biases) bias[panel * kOutputs + o] = biases[first + o];
+        row_sum[panel * kOutputs + o] = std::accumulate(row, row + k, 0);
+        for (int input = 0; input < k; input += kGroup)
+          std::memcpy(out + (input / kGroup * kOutputs + o) * kGroup, row + input, std::min(kGroup, k - input));
+      }
+    });
+  }
+
+  const int8_t* panel(int index) const { return weights + static_cast<size_t>(index) * words * kPanelStep; }
+};
+
+// The sums of two panels for kRows rows, handed over row by row: emit(row, first output, values of kTile).
+constexpr int kTile = 2 * kOutputs;
+template <int kRows, class Emit>
+inline void tile(const Linear& w, int panel, const Quantized& x, int row, Emit&& emit) {
+  Sums sums[kRows][2] = {};
+  const int8_t *left = w.panel(panel), *right = w.panel(panel + 1);
+  const Activation* words = &x.q[static_cast<size_t>(row) * x.stride];
+  for (int word = 0; word < w.words; ++word, left += kPanelStep, right += kPanelStep, words += kGroup) {
+    const Weights columns[2] = {load_weights(left), load_weights(right)};
+    for (int r = 0; r < kRows; ++r)
+      for (int p = 0; p < 2; ++p) sums[r][p] = dot(sums[r][p], columns[p], words + r * x.stride);
+  }
+  const int first = panel * kOutputs;
+  for (int r = 0; r < kRows; ++r) {
+    float values[kTile];
+    for (int i = 0; i < kTile; ++i) {
+      const int32_t exact = sums[r][i / kOutputs][i % kOutputs] - x.zero[row + r] * w.row_sum[first + i];
+      values[i] = static_cast<float>(exact) * (x.step[row + r] * w.scale[first + i]) + w.bias[first + i];
+    }
+    emit(row + r, first, values);
+  }
+}
+
+// The rows that are left when whole tiles are done.
+template <int kRows, class Emit>
+inline void last_tile(int rows, const Linear& w, int panel, const Quantized& x, int row, Emit&& emit) {
+  if (rows == kRows) return tile<kRows>(w, panel, x, row, emit);
+  if constexpr (kRows > 1) last_tile<kRows - 1>(rows, w, panel, x, row, emit);
+}
+
+// Calls emit(row, first output, values) for all rows and outputs; outputs beyond w.outputs are padding.
+template <class Emit>
+void multiply(Threads& threads, const Linear& w, const Quantized& x, int rows, Emit&& emit) {
+  // As many rows as the registers hold sums for.
+  constexpr int kRows = kOutputs == 16 ? 8 : 4;
+  // Enough weights per task to hide what a task costs, few enough that all threads end together.
+  constexpr int kTaskBytes = 1 << 16;
+  // Rows whose activations stay in the second-level cache while the panels of a task pass over them.
+  constexpr int kBlockBytes = 1 << 17;
+  const int pairs = w.panels / 2, per_task = std::max(1, kTaskBytes / (w.words * kPanelStep * 2));
+  const int block = std::max(kRows, kBlockBytes / static_cast<int>(x.stride * sizeof(Activation)) / kRows * kRows);
+  const int tasks = (pairs + per_task - 1) / per_task, blocks = (rows + block - 1) / block;
+  threads.loop(tasks * blocks, [&](int task) {
+    const int first = task / tasks * block, end = std::min(rows, first + block);
+    for (int pair = task % tasks * per_task; pair < std::min(pairs, (task % tasks + 1) * per_task); ++pair) {
+      int row = first;
+      for (; row + kRows <= end; row += kRows) tile<kRows>(w, 2 * pair, x, row, emit);
+      if (row < end) last_tile<kRows - 1>(end - row, w, 2 * pair, x, row, emit);
+    }
+  });
+}
+
+}  // namespace tandem
