@@ -67,6 +67,15 @@ class Database:
             ):
                 return await work(connection)
 
+    async def empty_log(self) -> None:
+        """Let what was deleted leave SQLite's write-ahead log too, where it stays until it is overwritten."""
+        if not is_sqlite(self.url):
+            return
+        outside = self.engine.execution_options(sqlite_begin=None)  # a log cannot be emptied from within
+        with explained(self.url):
+            async with self._turnstile, outside.connect() as connection:
+                await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     async def close(self) -> None:
         """Let running transactions end, then close every connection."""
         while self._running:
@@ -170,5 +179,5 @@ def _configure(foreign_keys: bool, connection: Any, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    mode = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
-    connection.exec_driver_sql(f"BEGIN {mode}")
+    if mode := connection.get_execution_options().get("sqlite_begin", "IMMEDIATE"):
+        connection.exec_driver_sql(f"BEGIN {mode}")

@@ -6,6 +6,7 @@ Turns drivers' errors into one class. Never repeats a statement's parameters: th
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -39,26 +40,28 @@ class SchemaTooNew(DatabaseError):
     """A newer version of the bot wrote this database; this one must not touch it."""
 
 
-def name_of(url: URL) -> str:
+def name_of(database: URL | Path) -> str:
     """The database as messages call it: the file, or the address without its password."""
-    if url.get_backend_name() == "sqlite":
-        return str(url.database)
-    return url.render_as_string(hide_password=True)
+    if isinstance(database, Path):
+        return str(database)
+    if database.get_backend_name() == "sqlite":
+        return str(database.database)
+    return database.render_as_string(hide_password=True)
 
 
 @contextmanager
-def explained(url: URL) -> Iterator[None]:
+def explained(database: URL | Path) -> Iterator[None]:
     """Errors of drivers and of SQLAlchemy leave this block as DatabaseError."""
     try:
         yield
     except DBAPIError as error:
-        raise DatabaseError(f"the database {name_of(url)} {_reason(error.orig)}") from None
+        raise DatabaseError(f"the database {name_of(database)} {_reason(error.orig)}") from None
     except sqlite3.Error as error:
-        raise DatabaseError(f"the database {name_of(url)} {_reason(error)}") from None
-    except (OSError, TimeoutError) as error:
-        raise DatabaseError(f"the database {name_of(url)} cannot be reached: {error}") from None
+        raise DatabaseError(f"the database {name_of(database)} {_reason(error)}") from None
+    except OSError as error:
+        raise DatabaseError(f"the database {name_of(database)} cannot be reached: {error}") from None
     except SQLAlchemyError as error:
-        raise DatabaseError(f"the database {name_of(url)} failed: {type(error).__name__}") from None
+        raise DatabaseError(f"the database {name_of(database)} failed: {type(error).__name__}") from None
 
 
 def _reason(error: BaseException | None) -> str:

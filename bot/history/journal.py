@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.history.database import Database, insert_new, reads, writes
@@ -72,6 +72,14 @@ class Journal:
     async def failed(self, entry_id: int, error: str) -> None:
         """The update could not be dealt with and will not be tried again. `error` must not quote it."""
         await self._close(entry_id, "failed", error)
+
+    @writes
+    async def delete_before(self, connection: AsyncConnection, moment: datetime, limit: int) -> int:
+        """Delete at most `limit` entries older than `moment`; those that Telegram may still repeat stay."""
+        certain = min(moment, self._clock() - REPEATED_WITHIN)
+        of_bot = journal.c.bot_id == self._bot_id
+        old = select(journal.c.id).where(of_bot, journal.c.received_at < certain).limit(limit)
+        return (await connection.execute(delete(journal).where(journal.c.id.in_(old)))).rowcount
 
     @writes
     async def _close(self, connection: AsyncConnection, entry_id: int, state: str, error: str | None) -> None:

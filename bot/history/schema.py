@@ -5,11 +5,13 @@ functions are synchronous, one at a time, each with a connection of its own.
 """
 
 import asyncio
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -18,31 +20,56 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, inspect
 
 import bot
+from bot.history.backup import before_migration
 from bot.history.database import create_engine, is_sqlite, parse
 from bot.history.errors import DatabaseError, SchemaTooNew, explained, name_of
 
 BUSY_TIMEOUT_S = 60.0  # how long one start waits for another one's migration
 POSTGRESQL_LOCK = 0x7461_6E64  # "tand"
 
+R = TypeVar("R")
+
+_log = logging.getLogger(__name__)
+logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)  # every start would have its lines
+
 _one_at_a_time = threading.Lock()
 
 
 def upgrade(url: str | URL, target: str = "head") -> None:
-    """Create the database or bring it up to this version's schema; safe when two processes start at once."""
+    """Create the database or bring it up to this version's schema; safe when two processes start at once.
+
+    A populated SQLite file is copied first. Raises SchemaTooNew, or DatabaseError.
+    """
     parsed = parse(url)
-    _run(parsed, lambda connection: _upgrade(connection, parsed, target))
+    in_transaction(parsed, lambda connection: _upgrade(connection, parsed, target))
 
 
-def downgrade(url: str | URL, revision: str) -> None:
-    """Take the schema back to `revision` ("base": no tables at all)."""
-    _run(parse(url), lambda connection: command.downgrade(_config(connection), revision))
+def downgrade(url: str | URL, target: str) -> None:
+    """Take the schema back to the revision `target` ("base": no tables at all)."""
+
+    def work(connection: Connection) -> None:
+        command.downgrade(_config(connection), target)
+        _check_foreign_keys(connection)
+
+    in_transaction(parse(url), work)
 
 
 def revision(url: str | URL) -> str | None:
     """The revision of a database's schema; None where it has none yet."""
-    found: list[str | None] = []
-    _run(parse(url), lambda connection: found.append(_revision(connection)))
-    return found[0]
+    return in_transaction(parse(url), revision_of, writes=False)
+
+
+def revision_of(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def refuse_newer(revision: str, database: URL | Path) -> None:
+    """Raise SchemaTooNew if this code does not know `revision`."""
+    if revision not in {script.revision for script in ScriptDirectory(str(folder())).walk_revisions()}:
+        raise SchemaTooNew(
+            f"the database {name_of(database)} was written by a newer version of the bot (schema {revision}, "
+            f"this version knows up to {head()}): install that version, or restore a backup"
+        )
 
 
 def head() -> str:
@@ -60,48 +87,55 @@ def folder() -> Path:
     return found
 
 
-def _run(url: URL, work: Callable[[Connection], None]) -> None:
+def in_transaction(url: URL, work: Callable[[Connection], R], *, writes: bool = True) -> R:
+    """Do `work` in one transaction, whole or not at all, on a connection of its own."""
     with _one_at_a_time:
-        asyncio.run(_in_transaction(url, work))
+        return asyncio.run(_in_transaction(url, work, writes))
 
 
-async def _in_transaction(url: URL, work: Callable[[Connection], None]) -> None:
-    """All migrations are one transaction: a start that is killed in the middle leaves the old schema."""
+async def _in_transaction(url: URL, work: Callable[[Connection], R], writes: bool) -> R:
     engine = create_engine(url, busy_timeout_s=BUSY_TIMEOUT_S, foreign_keys=False)
+    if not writes:
+        engine = engine.execution_options(sqlite_begin="DEFERRED")
     _check_file(url)
     try:
         with explained(url):
             async with engine.begin() as connection:
-                await connection.run_sync(_lock)
-                await connection.run_sync(work)
-                await connection.run_sync(_check_foreign_keys)
+                return await connection.run_sync(work)
     finally:
         await engine.dispose()
 
 
 def _check_file(url: URL) -> None:
     """Fail before the driver does: its thread outlives a failure and the event loop, and complains aloud."""
-    if is_sqlite(url):
-        with explained(url), closing(sqlite3.connect(str(url.database), BUSY_TIMEOUT_S)) as connection:
+    if not is_sqlite(url):
+        return
+    file = Path(str(url.database))
+    with explained(url):
+        if not file.exists():
+            file.touch(mode=0o600)  # it will hold what people wrote; SQLite gives its logs the same mode
+        with closing(sqlite3.connect(file, BUSY_TIMEOUT_S)) as connection:
             connection.execute("PRAGMA schema_version")
 
 
 def _upgrade(connection: Connection, url: URL, target: str) -> None:
-    current = _revision(connection)
+    _wait_for_others(connection)
+    current = revision_of(connection)
     if current == head():
         return
-    if current is not None and current not in _known():
-        raise SchemaTooNew(
-            f"the database {name_of(url)} was written by a newer version of the bot (schema {current}, "
-            f"this version knows up to {head()}): install that version, or restore a backup"
-        )
-    if current is None and inspect(connection).has_table("updates"):
+    if current is not None:
+        refuse_newer(current, url)
+        if is_sqlite(url):
+            _log.info("copied the database to %s", before_migration(url, head()))
+    elif inspect(connection).has_table("updates"):
         raise DatabaseError(f"the database {name_of(url)} belongs to another program: change database.url")
     command.upgrade(_config(connection), target)
+    _check_foreign_keys(connection)
+    _log.info("the database has schema %s now", head())
 
 
-def _lock(connection: Connection) -> None:
-    """SQLite's BEGIN IMMEDIATE already holds the lock that lets one start in."""
+def _wait_for_others(connection: Connection) -> None:
+    """One start migrates at a time; on SQLite the transaction began with that lock."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({POSTGRESQL_LOCK})")
 
@@ -110,14 +144,6 @@ def _check_foreign_keys(connection: Connection) -> None:
     """They are off while tables are rebuilt (SQLite does that to change a column), so look afterwards."""
     if connection.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
         raise DatabaseError("the migration would leave rows without their owners; nothing was changed")
-
-
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def _known() -> set[str]:
-    return {script.revision for script in ScriptDirectory(str(folder())).walk_revisions()}
 
 
 def _config(connection: Connection) -> Config:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation import ConversationKey
@@ -142,6 +142,15 @@ class Store:
     async def stats(self, connection: AsyncConnection, now: datetime) -> Stats:
         """Counts and times up to `now`; today begins at midnight in the time zone of `now`."""
         return await read_stats(connection, self._bot_id, now)
+
+    @writes
+    async def delete_turns_before(self, connection: AsyncConnection, moment: datetime, limit: int) -> int:
+        """Delete at most `limit` turns that are older than `moment`; how many there were."""
+        of_bot = turns.c.conversation_id.in_(
+            select(conversations.c.id).where(conversations.c.bot_id == self._bot_id)
+        )
+        old = select(turns.c.id).where(of_bot, turns.c.created_at < moment).limit(limit)
+        return (await connection.execute(delete(turns).where(turns.c.id.in_(old)))).rowcount
 
     async def _entry(self, connection: AsyncConnection, update_id: int) -> int:
         """The journal's entry, which is one update for ever: Telegram may use its id again."""

@@ -226,7 +226,7 @@ async def test_users_are_remembered_with_their_language(store: Store, database: 
 async def test_fifty_chats_at_once(store: Store, begin: Begin) -> None:
     async def chat(user: int) -> None:
         key = ConversationKey(user, 0, user)
-        for n in range(3):
+        for n in range(2):
             await store.touch_user(user, "en")
             turn = await begin(key, f"{user} asks {n}")
             history = await store.recent_turns(key, 9)
