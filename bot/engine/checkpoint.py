@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import safe_open
@@ -32,7 +32,7 @@ class UnsupportedModel(Exception):
 def load(folder: Path, format_name: FormatName, quantized_file: Path) -> tuple[Architecture, Weights]:
     """Everything that a Decoder needs, in the given format. Raises UnsupportedModel."""
     with opened(folder, quantized_file if format_name.startswith("int8") else None) as checkpoint:
-        return checkpoint.architecture, _pack(checkpoint, FORMATS[format_name])
+        return checkpoint.architecture, pack(checkpoint, FORMATS[format_name])
 
 
 @contextmanager
@@ -76,6 +76,18 @@ class LayerNorms:
     mlp: Tensor
     query: Tensor | None
     key: Tensor | None
+
+
+class WeightSource(Protocol):
+    """Where a decoder's weights come from."""
+
+    @property
+    def architecture(self) -> Architecture: ...
+    def embedding(self) -> Tensor: ...
+    def output_embedding(self) -> Tensor: ...
+    def matrix(self, name: str) -> Weight: ...
+    def norms(self, layer: int) -> LayerNorms: ...
+    def final_norm(self) -> Tensor: ...
 
 
 class Checkpoint:
@@ -135,7 +147,7 @@ class Checkpoint:
             _write_quantized(stored, path, self.fingerprint())
         self._quantized = stored
 
-    def norms(self, layer: int) -> "LayerNorms":
+    def norms(self, layer: int) -> LayerNorms:
         """The norms of one layer."""
         name = f"model.layers.{layer}"
         return LayerNorms(
@@ -155,7 +167,9 @@ class Checkpoint:
         return ";".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats)
 
 
-def _pack(checkpoint: Checkpoint, linear: type[Linear]) -> Weights:
+def pack(checkpoint: WeightSource, linear: type[Linear]) -> Weights:
+    """All weights in one format."""
+
     def layer(index: int) -> Layer:
         norms = checkpoint.norms(index)
         return Layer(

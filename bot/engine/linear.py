@@ -1,10 +1,9 @@
-"""Matrix products with the weights of the model, in the formats that CPUs are good at, and the test that picks one.
+"""Matrix products with the weights of the model, in the formats that CPUs are good at, and a test of each.
 
 Every format maps float32 [rows, in] to float32 [rows, out], and treats each row on its own: what stands in one
 row never changes another (activation scales are per token, never per batch).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, Self
 
@@ -142,14 +141,6 @@ TOLERANCE = 0.02
 """Largest relative error that the self-test accepts. Rounding stays below 0.01; a saturated sum is 0.18 off."""
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The format that was picked, and why, for the log and for `check`."""
-
-    name: FormatName
-    reason: str
-
-
 def self_test(linear: type[Linear]) -> float:
     """Largest relative error against float64 on inputs at the ends of the range, where wrong kernels saturate."""
     generator = torch.Generator().manual_seed(1)
@@ -163,34 +154,6 @@ def self_test(linear: type[Linear]) -> float:
         error = (linear.pack(Weight(weight))(x) - exact).abs().amax() / exact.abs().amax()
         worst = max(worst, error.item())
     return worst
-
-
-def select(wanted: FormatName | Literal["auto"]) -> Selection:
-    """The fastest format that is right on this CPU, or the wanted one.
-
-    Raises ValueError when the wanted format computes wrong numbers here.
-    """
-    if wanted != "auto":
-        if (error := self_test(FORMATS[wanted])) > TOLERANCE:
-            raise ValueError(
-                f"model.weights = {wanted!r} computes wrong numbers on this CPU ({error:.0%} off); use 'auto'"
-            )
-        return Selection(wanted, "chosen in the configuration")
-    skipped = []
-    for name, supported in _AUTOMATIC:
-        if not supported():
-            skipped.append(f"{name}: not supported by this CPU")
-        elif (error := self_test(FORMATS[name])) > TOLERANCE:
-            skipped.append(f"{name}: {error:.0%} off in the self-test")
-        else:
-            return Selection(name, "; ".join(["the fastest that is right here", *skipped]))
-    return Selection("fp32", "; ".join(["nothing faster is right here", *skipped]))
-
-
-_AUTOMATIC: tuple[tuple[FormatName, Callable[[], bool]], ...] = (
-    ("int8", lambda: True),
-    ("int8-bf16", lambda: True),
-)
 
 
 def _float(tensor: Tensor | None) -> Tensor | None:

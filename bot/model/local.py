@@ -7,18 +7,19 @@ import asyncio
 import logging
 import os
 import secrets
+import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import torch
 
-from bot.engine import checkpoint, linear
-from bot.engine.decoder import Decoder
+from bot.engine.backend import Place, Wanted, open_backend
+from bot.engine.decoder import Forward
 from bot.engine.kv import Pool
 from bot.engine.loop import Engine
 from bot.engine.requests import Generate, Request, Score, Scored
@@ -48,30 +49,31 @@ log = logging.getLogger(__name__)
 class LocalSettings:
     """What LocalModel may use. `memory_bytes` caps keys and values; `threads` 0 means one per core."""
 
-    weights: linear.FormatName | Literal["auto"] = "auto"
+    weights: Wanted = "auto"
     threads: int = 0
     context: int = 4096
     running: int = 8
     waiting: int = 64
     memory_bytes: int = 512 << 20
+    library_cache: Path = field(default_factory=lambda: Path(tempfile.gettempdir()) / "tandem")
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """A model folder, loaded: what makes an engine, and what makes token ids."""
 
-    decoder: Decoder
+    forward: Forward
     encoder: PromptEncoder
 
 
 def load_parts(folder: Path, settings: LocalSettings) -> Parts:
     """Read a folder and pack its weights; seconds. Run it in the thread that will use them."""
-    torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
-    selection = linear.select(settings.weights)
-    log.info("weights: %s (%s)", selection.name, selection.reason)
-    architecture, weights = checkpoint.load(folder, selection.name, folder / "int8.safetensors")
-    decoder = Decoder(architecture, weights, settings.context)
-    return Parts(decoder, PromptEncoder(folder))
+    threads = settings.threads or len(os.sched_getaffinity(0))
+    torch.set_num_threads(threads)
+    place = Place(folder, folder / "int8.safetensors", settings.library_cache)
+    backend = open_backend(place, settings.weights, context=settings.context, threads=threads)
+    log.info("the model runs on %d threads with %s (%s)", threads, backend.name, backend.reason)
+    return Parts(backend.forward, PromptEncoder(folder))
 
 
 class LocalModel:
@@ -83,7 +85,7 @@ class LocalModel:
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._worker = Worker(
-            partial(_make_engine, parts.decoder, settings), self._post, waiting=settings.waiting
+            partial(_make_engine, parts.forward, settings), self._post, waiting=settings.waiting
         )
 
     @classmethod
@@ -174,9 +176,9 @@ class LocalModel:
                 inbox.put_nowait(item)
 
 
-def _make_engine(decoder: Decoder, settings: LocalSettings) -> Engine:
-    pool = Pool(decoder.kv_shape, settings.memory_bytes)
-    return Engine(decoder, pool, running=settings.running, context=settings.context, budget=Budget())
+def _make_engine(forward: Forward, settings: LocalSettings) -> Engine:
+    pool = Pool(forward.kv_shape, settings.memory_bytes)
+    return Engine(forward, pool, running=settings.running, context=settings.context, budget=Budget())
 
 
 def _parameters(sampling: Sampling) -> SamplingParameters:

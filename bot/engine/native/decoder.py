@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bot.engine.checkpoint import Checkpoint
+from bot.engine.checkpoint import WeightSource
 from bot.engine.decoder import Architecture, Batch
 from bot.engine.kv import Shape
 from bot.engine.linear import Weight
@@ -23,7 +23,9 @@ MOST_HEAD_DIM = 256
 class NativeDecoder:
     """Implements Forward over int8 weights. Every row is computed as if it were alone, bit for bit."""
 
-    def __init__(self, compiled: ctypes.CDLL, checkpoint: Checkpoint, *, context: int, threads: int) -> None:
+    def __init__(
+        self, compiled: ctypes.CDLL, checkpoint: WeightSource, *, context: int, threads: int
+    ) -> None:
         self.architecture = checkpoint.architecture
         self._library = compiled
         self._embedding = checkpoint.embedding()
@@ -77,7 +79,7 @@ def supports(architecture: Architecture, compiled: ctypes.CDLL) -> str:
     return ""
 
 
-def _fill(compiled: ctypes.CDLL, checkpoint: Checkpoint, vocabulary: int, threads: int) -> int:
+def _fill(compiled: ctypes.CDLL, checkpoint: WeightSource, vocabulary: int, threads: int) -> int:
     """A decoder of the library with all weights in it."""
     arch = checkpoint.architecture
     shape = library.Shape(
@@ -114,13 +116,14 @@ def _set_linear(compiled: ctypes.CDLL, decoder: int, layer: int, kind: int, weig
     assert weight.scale is not None
     values, scale = weight.values.contiguous(), weight.scale.contiguous()
     bias = None if weight.bias is None else weight.bias.contiguous()
+    bias_address = None if bias is None else bias.data_ptr()
     failed = compiled.tandem_set_linear(
         decoder,
         layer,
         kind,
         values.data_ptr(),
         scale.data_ptr(),
-        None if bias is None else bias.data_ptr(),
+        bias_address,
         *values.shape,
     )
     if failed:

@@ -1,0 +1,97 @@
+"""Does the compiled library compute the right numbers on this CPU? A small random model answers in milliseconds."""
+
+import ctypes
+
+import torch
+from torch import Tensor
+
+from bot.engine.checkpoint import LayerNorms, pack
+from bot.engine.decoder import Architecture, Batch, Decoder, Forward, Span
+from bot.engine.kv import Pool
+from bot.engine.linear import Fp32, Weight
+from bot.engine.native.decoder import NativeDecoder
+
+ARCHITECTURE = Architecture(
+    layers=2, hidden=192, heads=6, kv_heads=2, head_dim=32, intermediate=320, norm_epsilon=1e-6,
+    rope_frequencies=torch.logspace(0, -3, 16),
+)  # fmt: skip
+VOCABULARY = 203
+TOLERANCE = 0.05
+"""Largest accepted error of the logits, relative to their range. Rounding stays below 0.02."""
+
+
+class RandomModel:
+    """A WeightSource. Every weight is at the end of the int8 range, so that sums of 16 bits would saturate."""
+
+    architecture = ARCHITECTURE
+
+    def __init__(self) -> None:
+        self._generator = torch.Generator().manual_seed(3)
+        self._table = self._random(VOCABULARY, ARCHITECTURE.hidden)
+        # One number that towers above all others, as in the states of real models.
+        self._table[:, 7] = 40.0
+        width, kv = ARCHITECTURE.heads * ARCHITECTURE.head_dim, ARCHITECTURE.kv_heads * ARCHITECTURE.head_dim
+        sizes = {
+            "qkv": (width + 2 * kv, ARCHITECTURE.hidden),
+            "attention_out": (ARCHITECTURE.hidden, width),
+            "gate_up": (2 * ARCHITECTURE.intermediate, ARCHITECTURE.hidden),
+            "down": (ARCHITECTURE.hidden, ARCHITECTURE.intermediate),
+            "head": (VOCABULARY, ARCHITECTURE.hidden),
+        }
+        names = [
+            f"layers.{layer}.{name}"
+            for layer in range(ARCHITECTURE.layers)
+            for name in sizes
+            if name != "head"
+        ]
+        self._matrices = {name: self._extreme(*sizes[name.split(".")[-1]]) for name in [*names, "head"]}
+
+    def embedding(self) -> Tensor:
+        return self._table
+
+    def output_embedding(self) -> Tensor:
+        return self._matrices["head"].dequantized()
+
+    def matrix(self, name: str) -> Weight:
+        return self._matrices[name]
+
+    def norms(self, layer: int) -> LayerNorms:
+        hidden, head = torch.ones(ARCHITECTURE.hidden), torch.ones(ARCHITECTURE.head_dim)
+        return LayerNorms(hidden, hidden, head, head)
+
+    def final_norm(self) -> Tensor:
+        return torch.ones(ARCHITECTURE.hidden)
+
+    def _random(self, *size: int) -> Tensor:
+        return torch.randn(size, generator=self._generator)
+
+    def _extreme(self, outputs: int, inputs: int) -> Weight:
+        # Mostly of one sign: sums grow as large as they can.
+        signs = torch.where(self._random(outputs, inputs) > -1.0, 127, -127).to(torch.int8)
+        scale = torch.rand(outputs, generator=self._generator).add_(0.5).div_(127 * inputs**0.5)
+        return Weight(signs, scale, self._random(outputs))
+
+
+@torch.inference_mode()
+def error(compiled: ctypes.CDLL, threads: int) -> float:
+    """Largest difference to float32, relative to the largest logit; NaN counts as infinite."""
+    model = RandomModel()
+    native = NativeDecoder(compiled, model, context=64, threads=threads)
+    exact = Decoder(ARCHITECTURE, pack(model, Fp32), 64)
+    expected, found = _logits(exact), _logits(native)
+    difference = (found - expected).abs().amax() / expected.abs().amax()
+    return float("inf") if difference.isnan() else difference.item()
+
+
+def _logits(decoder: Forward) -> Tensor:
+    """Of a prompt in two pieces, in company."""
+    pool = Pool(decoder.kv_shape, 1 << 24)
+    first, second = ([(seed * i) % VOCABULARY for i in range(1, 24)] for seed in (7, 11))
+    slots = [pool.take(tokens, 16) for tokens in (first, second)]
+    batch = Batch()
+    batch.add(Span(slots[0], first[:13], 0, 0))
+    batch.add(Span(slots[1], second, 0, 0), wanted=3)
+    rows = [decoder.logits(decoder.forward(batch))]
+    batch = Batch()
+    batch.add(Span(slots[0], first[13:], 13, 13), wanted=10)
+    return torch.cat([*rows, decoder.logits(decoder.forward(batch))])
