@@ -6,7 +6,7 @@ bursts of 3, groups 20 a minute; 30 a second over all chats. Knows no world and 
 
 import math
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 PRIVATE_BURST = 3
@@ -76,38 +76,37 @@ class FloodControl:
         self.enabled = enabled
         self._total = _Window(TOTAL_CALLS, TOTAL_WINDOW_S)
         self._chats: dict[int, _Bucket | _Window] = {}
-        self._penalties: dict[Hashable, _Penalty] = {}
+        self._penalties: dict[int, _Penalty] = {}
         self._ordered: dict[int, int] = {}
 
     def spend(self, chat_id: int) -> None:
         """Take one call from the chat's budget and from the overall one. Raises Flooded."""
         now = self.clock()
-        for scope in (chat_id, "all"):
-            self._check_penalty(scope, now)
+        self._check_penalty(chat_id, now)
         if chat_id in self._ordered:
             raise self.punish(chat_id, self._ordered.pop(chat_id))
         if not self.enabled:
             return
-        for scope, budget in ((chat_id, self._budget(chat_id, now)), ("all", self._total)):
+        for budget in (self._budget(chat_id, now), self._total):
             if wait := budget.wait(now):
-                raise self.punish(scope, wait)
+                raise self.punish(chat_id, wait)
 
     def refuse_next(self, chat_id: int, seconds: int) -> None:
         """Let the next call of this chat that is not refused anyway earn a penalty."""
         self._ordered[chat_id] = seconds
 
-    def punish(self, scope: Hashable, seconds: float) -> Flooded:
-        """Refuse every call of this chat (or of all) for so many seconds, at least one."""
+    def punish(self, chat_id: int, seconds: float) -> Flooded:
+        """Refuse every call of this chat, and of this chat alone, for so many seconds, at least one."""
         whole = max(1, math.ceil(seconds - 1e-6))
-        self._penalties[scope] = _Penalty(self.clock() + whole, whole)
+        self._penalties[chat_id] = _Penalty(self.clock() + whole, whole)
         return Flooded(whole, inside=False)
 
-    def _check_penalty(self, scope: Hashable, now: float) -> None:
-        penalty = self._penalties.get(scope)
+    def _check_penalty(self, chat_id: int, now: float) -> None:
+        penalty = self._penalties.get(chat_id)
         if penalty is None:
             return
         if now >= penalty.until - 1e-6:
-            del self._penalties[scope]
+            del self._penalties[chat_id]
             return
         # Calling again before the time has come makes it longer, as bots learnt the hard way.
         penalty.until = min(penalty.until + penalty.seconds, now + LONGEST_PENALTY_S)

@@ -185,6 +185,8 @@ async def serve(
         log_config=None,
         log_level="warning",
         access_log=False,
+        proxy_headers=False,
+        server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )
     server = _Server(config)

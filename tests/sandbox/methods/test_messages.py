@@ -168,6 +168,9 @@ async def test_edits_of_what_is_not_ours(bot: Bot, ann: Person, refused: Refused
     await ann.say("mine")
     with refused("Bad Request: message can't be edited"):
         await bot.edit_message_text("yours", chat_id=ANN, message_id=1)
+    with refused("Bad Request: MESSAGE_TOO_LONG"):
+        sent = await bot.send_message(ANN, "…")
+        await bot.edit_message_text("字" * 4097, chat_id=ANN, message_id=sent.message_id)
     with refused("Bad Request: message to edit not found"):
         await bot.edit_message_text("yours", chat_id=ANN, message_id=9)
 

@@ -25,21 +25,22 @@ let stop = () => {};
 
 /** Become a person: load what they see and follow what happens. */
 export async function become(me, chat = null) {
-  stop();
   const state = await loadState(me);
-  if (state.me !== store.me) store.unread = new Map();
+  if (state.me !== store.me) Object.assign(store, { unread: new Map(), replyTo: null, editing: null });
   Object.assign(store, {
     ready: true, me: state.me, bot: state.bot, users: state.users, people: state.people,
-    reactions: state.reactions, settings: state.settings, replyTo: null, editing: null,
+    reactions: state.reactions, settings: state.settings,
   });
   const chats = state.chats.map((each) => ({ ...each, messages: new Map(each.messages.map((m) => [m.message_id, m])) }));
   store.chats = new Map(chats.map((each) => [each.id, each]));
   store.active = store.chats.has(chat) ? chat : null;
+  stop();
   stop = follow(store.me, state.cursor, heard, connected);
   tell("state");
 }
 
-export const reload = () => become(store.me, store.active);
+/** Look at everything again; while the sandbox is away, the events will ask for it once more. */
+export const reload = () => become(store.me, store.active).catch(() => connected(false));
 
 function connected(online) {
   if (store.online === online) return;

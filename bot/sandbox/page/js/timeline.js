@@ -12,10 +12,19 @@ export function timeline() {
   const list = h("div", { class: "messages", role: "log", "aria-live": "polite", "aria-label": words.message, data: { testid: "messages" } });
   const typing = h("div", { class: "typing", role: "status", data: { testid: "typing" }, hidden: true }, h("i"), h("i"), h("i"));
   const end = iconButton("down", words.latest, () => toEnd("smooth"), { class: "icon-button to-end", hidden: true });
-  const scroller = h("div", { class: "scroller", tabindex: "0", onscroll: () => (end.hidden = nearEnd()) }, list, typing);
+  const scroller = h("div", { class: "scroller", tabindex: "0", onscroll: scrolled }, list, typing);
+  let pinned = true;
 
   const nearEnd = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_END_PX;
   const toEnd = (behavior = "auto") => scroller.scrollTo({ top: scroller.scrollHeight, behavior });
+
+  function scrolled() {
+    pinned = nearEnd();
+    end.hidden = pinned;
+  }
+
+  // A growing composer or a keyboard that opens must not hide the last message.
+  new ResizeObserver(() => pinned && toEnd()).observe(scroller);
 
   /** Change the list; whoever reads at its end stays there. */
   function keeping(change, follow = nearEnd()) {
