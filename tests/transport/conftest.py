@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import heapq
+import itertools
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import pytest
 from pydantic import SecretStr
@@ -13,11 +16,65 @@ from telegram import Bot
 from bot.config import Telegram
 from bot.sandbox.server import Running, Sandbox, serve
 from bot.transport.client import make_bot
+from bot.transport.outbox import Outbox
+
+T = TypeVar("T")
+
+
+class Time:
+    """A clock that moves only when nothing else does: waiting costs no time, and none is skipped."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+        self.busy: Callable[[], bool] = lambda: False
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._numbers = itertools.count()
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        wakes: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self.now + seconds, next(self._numbers), wakes))
+        await wakes
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`; whenever everybody sleeps, the clock jumps to the next who wakes."""
+        task = asyncio.ensure_future(work)
+        while not task.done():
+            if await self._everybody_sleeps(task):
+                self._wake_next()
+        return task.result()
+
+    async def until(self, ready: Callable[[], object]) -> None:
+        """Let everybody work, without moving the clock."""
+        while not ready():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+    async def _everybody_sleeps(self, task: asyncio.Task[T]) -> bool:
+        for _ in range(12):
+            await asyncio.sleep(0)
+            if self.busy() or task.done():
+                return False
+        while self._sleepers and self._sleepers[0][2].done():
+            heapq.heappop(self._sleepers)
+        return bool(self._sleepers)
+
+    def _wake_next(self) -> None:
+        at, _, wakes = heapq.heappop(self._sleepers)
+        self.now = max(self.now, at)
+        wakes.set_result(None)
 
 
 @pytest.fixture
-async def telegram() -> AsyncIterator[Running]:
-    async with serve(Sandbox()) as running:
+def clock() -> Time:
+    return Time()
+
+
+@pytest.fixture
+async def telegram(clock: Time) -> AsyncIterator[Running]:
+    """Flood control is on: whoever is too fast is refused."""
+    async with serve(Sandbox(clock)) as running:
         yield running
 
 
@@ -30,6 +87,27 @@ def settings(telegram: Running) -> Telegram:
 async def bot(settings: Telegram) -> AsyncIterator[Bot]:
     async with make_bot(settings) as bot:
         yield bot
+
+
+@pytest.fixture
+def moved() -> list[tuple[int, int]]:
+    """Migrations that the outbox told of."""
+    return []
+
+
+@pytest.fixture
+async def outbox(bot: Bot, clock: Time, moved: list[tuple[int, int]]) -> AsyncIterator[Outbox]:
+    """A running outbox on the test's clock."""
+
+    async def remember(old: int, new: int) -> None:
+        moved.append((old, new))
+
+    outbox = Outbox(bot, on_migrated=remember, clock=clock, sleep=clock.sleep)
+    clock.busy = lambda: outbox.in_flight > 0
+    task = asyncio.create_task(outbox.run())
+    yield outbox
+    task.cancel()
+    await asyncio.wait([task])
 
 
 @dataclass
