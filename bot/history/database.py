@@ -12,7 +12,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import URL, Connection, Table, event, make_url
+from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Table, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -136,6 +136,8 @@ def parse(url: str | URL) -> URL:
         raise DatabaseError("database.url is not a URL: see config.example.toml for its two forms") from None
     if is_sqlite(parsed) and (parsed.database or ":memory:") == ":memory:":
         raise DatabaseError("database.url names no file: a database in memory would forget everything")
+    if is_sqlite(parsed) and parsed.query:
+        raise DatabaseError("database.url names an SQLite file: nothing may follow a ? there")
     return parsed
 
 
@@ -147,9 +149,9 @@ def create_engine(url: URL, *, busy_timeout_s: float, foreign_keys: bool = True)
     with explained(url):
         folder.mkdir(parents=True, exist_ok=True)
     # isolation_level None leaves BEGIN to us: Python's own comes too late, and never as a writer.
-    engine = _create(
-        url, pool_size=4, max_overflow=0, connect_args={"timeout": busy_timeout_s, "isolation_level": None}
-    )
+    options = {"timeout": busy_timeout_s, "isolation_level": None}
+    pool = AsyncAdaptedQueuePool
+    engine = _create(url, poolclass=pool, pool_size=4, max_overflow=0, connect_args=options)
     event.listen(engine.sync_engine, "connect", partial(_configure, foreign_keys))
     event.listen(engine.sync_engine, "begin", _begin)
     return engine

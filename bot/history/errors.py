@@ -62,6 +62,10 @@ def explained(database: URL | Path) -> Iterator[None]:
         raise DatabaseError(f"the database {name_of(database)} cannot be reached: {error}") from None
     except SQLAlchemyError as error:
         raise DatabaseError(f"the database {name_of(database)} failed: {type(error).__name__}") from None
+    except Exception as error:
+        if not hasattr(error, "sqlstate"):  # asyncpg's, which SQLAlchemy 2.0 does not wrap while connecting
+            raise
+        raise DatabaseError(f"the database {name_of(database)} {_reason(error)}") from None
 
 
 def _reason(error: BaseException | None) -> str:

@@ -143,7 +143,10 @@ async def test_a_path_that_is_a_folder(tmp_path: Path) -> None:
         await Database(f"sqlite+aiosqlite:///{tmp_path}").migrate()
 
 
-@pytest.mark.parametrize("url", ["sqlite+aiosqlite:///:memory:", "sqlite+aiosqlite://", "nonsense"])
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite+aiosqlite:///:memory:", "sqlite+aiosqlite://", "sqlite+aiosqlite:///a?mode=ro", "nonsense"],
+)
 def test_urls_that_cannot_work(url: str) -> None:
     with pytest.raises(DatabaseError, match=r"database\.url"):
         Database(url)
