@@ -92,7 +92,7 @@ class ModelSettings(Section):
     name: str = Field("qwen2.5-coder-0.5b-instruct", min_length=1)
     dir: Path = Field(default_factory=lambda: cache_home() / "models")
     engine: Literal["local", "reference"] = "local"
-    weights: Literal["auto", "int8", "int8-bf16", "bf16", "fp32"] = "auto"
+    weights: Literal["auto", "native", "int8", "int8-bf16", "bf16", "fp32"] = "auto"
     threads: int = Field(0, ge=0, le=256)
     context: int = Field(4096, ge=256, le=131072)
     running: int = Field(8, ge=1, le=64)

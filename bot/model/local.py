@@ -80,6 +80,7 @@ class LocalModel:
     """Implements Model. Made by `opened`; every request gets exactly one Finish, also when it is closed."""
 
     def __init__(self, parts: Parts, settings: LocalSettings) -> None:
+        self.forward = parts.forward
         self._encoder = parts.encoder
         self._inboxes: dict[Job, asyncio.Queue[News]] = {}
         self._closed = False
@@ -102,6 +103,11 @@ class LocalModel:
                 model._closed = True
                 model._worker.stop()
                 await running
+
+    @property
+    def crashes(self) -> int:
+        """How often the engine failed and was restarted."""
+        return self._worker.crashes
 
     async def classify(self, task: str, messages: Sequence[ChatMessage], labels: Sequence[str]) -> Choice:
         """See Model. The score of a label is that of all its spellings together."""

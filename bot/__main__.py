@@ -1,0 +1,12 @@
+"""The command line: `python -m bot COMMAND`. One module per command in cli/, each imported when it is called."""
+
+from bot.cli import app
+
+
+def main() -> None:
+    """Entry point of `tandem` and of `python -m bot`."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""The composition root: builds every part from Config, starts them in order and stops them in reverse.
+
+The only place that knows all parts. Nothing here decides what the bot says or does.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from telegram import Bot
+from telegram.ext import Application, ApplicationBuilder, CommandHandler, MessageHandler, filters
+
+from bot.config import Config, ConfigError, ModelSettings
+from bot.engine.backend import BackendUnusable
+from bot.engine.checkpoint import UnsupportedModel, read_architecture
+from bot.handlers.account import AccountHandler
+from bot.handlers.admin import AdminHandler
+from bot.handlers.chat import ChatHandler
+from bot.handlers.errors import ErrorHandler
+from bot.handlers.menu import publish_menus
+from bot.handlers.replies import Replies
+from bot.handlers.sentiment import SentimentHandler
+from bot.history.database import Database
+from bot.history.errors import DatabaseError
+from bot.history.journal import Journal
+from bot.history.store import Store
+from bot.model.api import Model, Sampling
+from bot.model.local import LocalModel, LocalSettings
+from bot.model.reference import ReferenceModel
+from bot.tasks.chat import Chat
+from bot.tasks.sentiment import Sentiment
+from bot.transport.client import make_bot
+from bot.transport.errors import TransportError
+from bot.transport.intake import Intake
+from bot.transport.outbox import Outbox
+
+STARTUP_ERRORS = (ConfigError, DatabaseError, TransportError, BackendUnusable)
+"""What may end a start; each has a message for the person who started the bot."""
+
+SHUTDOWN_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+Dispatcher = Application[Any, Any, Any, Any, Any, Any]
+
+
+async def run_until_stopped(config: Config, folder: Path) -> None:
+    """The whole bot, until SIGINT or SIGTERM."""
+    async with running(config, folder):
+        log.info("ready")
+        await stop_signal()
+    log.info("stopped")
+
+
+async def stop_signal() -> None:
+    """Wait for SIGINT or SIGTERM; a second one ends the process the hard way."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    await stop.wait()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(name)
+
+
+@asynccontextmanager
+async def running(config: Config, folder: Path) -> AsyncIterator[None]:
+    """The whole bot on the model in `folder`; updates are being fetched when the block is entered.
+
+    Leaving it stops fetching first, then lets answers reach the screen or stay in the journal, and ends the model last.
+    """
+    async with AsyncExitStack() as stack:
+        database = Database(config.database.url)
+        stack.push_async_callback(database.close)
+        await database.migrate()
+        model = await stack.enter_async_context(await open_model(config.model, folder))
+        bot = make_bot(config.telegram)
+        intake = Intake(bot)
+        await intake.connect()
+        stack.push_async_callback(bot.shutdown)
+        outbox = Outbox(bot)
+        await stack.enter_async_context(_background(outbox.run(), lambda: outbox.close(SHUTDOWN_SECONDS)))
+        dispatcher = build(config, bot, model, Store(database, bot.id), outbox)
+        await stack.enter_async_context(_initialized(dispatcher))
+        await stack.enter_async_context(_background(publish_menus(outbox, config.telegram.admins)))
+        polling = intake.run(Journal(database, bot.id), dispatcher.process_update)
+        await stack.enter_async_context(_background(polling, lambda: intake.stop(SHUTDOWN_SECONDS)))
+        yield
+
+
+async def open_model(settings: ModelSettings, folder: Path) -> AbstractAsyncContextManager[Model]:
+    """The model that the configuration asks for; ReferenceModel also where the engine cannot compute it."""
+    if settings.engine == "local":
+        try:
+            await asyncio.to_thread(read_architecture, folder)
+        except UnsupportedModel as error:
+            log.warning("this model runs through transformers, slowly, for the engine cannot compute it: %s", error)
+        else:
+            return LocalModel.opened(folder, _local_settings(settings))
+    return ReferenceModel.opened(folder, context=settings.context, waiting=settings.waiting)
+
+
+def _local_settings(settings: ModelSettings) -> LocalSettings:
+    return LocalSettings(
+        weights=settings.weights,
+        threads=settings.threads,
+        context=settings.context,
+        running=settings.running,
+        waiting=settings.waiting,
+        memory_bytes=settings.memory_mb << 20,
+        library_cache=settings.dir / "native",
+    )
+
+
+def build(config: Config, bot: Bot, model: Model, store: Store, outbox: Outbox) -> Dispatcher:
+    """Handlers around the model, and which update goes to which."""
+    sentiment = Sentiment(
+        model,
+        config.sentiment.prompt,
+        {config.sentiment.positive: "positive", config.sentiment.negative: "negative"},
+    )
+    chat = Chat(model, config.chat.system_prompt, _sampling(config), config.chat.history_tokens)
+    replies = Replies(outbox)
+    account = AccountHandler(store, chat, replies)
+    admin = AdminHandler(config.telegram.admins, store, model, replies)
+    # Updates come from Intake, one call of process_update each; the Application only chooses the handler.
+    dispatcher = ApplicationBuilder().bot(bot).updater(None).build()
+    new = filters.UpdateType.MESSAGE
+    for name, handler in {
+        "start": account.on_start,
+        "help": account.on_help,
+        "new": account.on_new,
+        "sentiment": SentimentHandler(sentiment, replies).on_sentiment,
+        "stats": admin.on_stats,
+    }.items():
+        dispatcher.add_handler(CommandHandler(name, handler, filters=new))
+    talk = ChatHandler(bot.bot, store, outbox, sentiment, chat)
+    dispatcher.add_handler(MessageHandler(new & (filters.TEXT | filters.CAPTION), talk.on_message))
+    dispatcher.add_error_handler(ErrorHandler(replies).on_error)
+    return dispatcher
+
+
+def _sampling(config: Config) -> Sampling:
+    chat = config.chat
+    return Sampling(
+        max_new_tokens=chat.max_new_tokens,
+        temperature=chat.temperature,
+        top_p=chat.top_p,
+        top_k=chat.top_k,
+        repetition_penalty=chat.repetition_penalty,
+    )
+
+
+@asynccontextmanager
+async def _initialized(dispatcher: Dispatcher) -> AsyncIterator[None]:
+    await dispatcher.initialize()
+    try:
+        yield
+    finally:
+        await dispatcher.shutdown()
+
+
+@asynccontextmanager
+async def _background(
+    work: Coroutine[Any, Any, None], stop: Callable[[], Awaitable[None]] | None = None
+) -> AsyncIterator[None]:
+    """Run `work` while the block runs. Its failure ends the process: nothing goes on half alive."""
+    block = asyncio.current_task()
+    assert block is not None
+    task = asyncio.create_task(work)
+
+    def failed(done: "asyncio.Task[None]") -> None:
+        if not done.cancelled() and done.exception() is not None:
+            block.cancel()
+
+    task.add_done_callback(failed)
+    try:
+        yield
+    finally:
+        if stop is not None and not task.done():
+            await stop()
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
