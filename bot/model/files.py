@@ -5,6 +5,7 @@ Knows files and folders; nothing of wheels, hubs or formats.
 
 import errno
 import hashlib
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,20 +75,41 @@ def require_room(folder: Path, needed: int, what: str) -> None:
 
 
 @contextmanager
-def disk_errors(folder: Path) -> Iterator[None]:
-    """Whatever the disk refuses while the model comes is told like every other problem."""
+def full_disk(folder: Path) -> Iterator[None]:
+    """A disk that fills up while `folder` is written is told like every other problem."""
     try:
         yield
     except OSError as error:
-        if error.errno in NO_ROOM:
-            raise NotEnoughDisk(
-                f"no room left while writing to {folder} ({error.strerror}): "
-                "make room, or set model.dir to a folder on another disk"
-            ) from error
+        if error.errno not in NO_ROOM:
+            raise
+        raise NotEnoughDisk(
+            f"no room left while writing to {folder} ({error.strerror}): "
+            "make room, or set model.dir to a folder on another disk"
+        ) from error
+
+
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """The same for whatever else the disk refuses."""
+    try:
+        with full_disk(folder):
+            yield
+    except OSError as error:
         raise WeightsError(
             f"{error.filename or folder} cannot be used ({error.strerror or error}): "
             "set model.dir to a folder that you may write to"
         ) from error
+
+
+def missing(folder: Path) -> Iterator[str]:
+    """The files that a folder lacks to be a model as hubs keep them."""
+    yield from (name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file())
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        yield from (shard for shard in shards if not (folder / shard).is_file())
+    elif not any(folder.glob("*.safetensors")):
+        yield "model.safetensors"
 
 
 def remove(path: Path) -> None:

