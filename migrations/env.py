@@ -1,6 +1,7 @@
 """Runs migrations on the connection that bot/history/schema.py hands over, within its transaction.
 
-Sets up no logging and reads no alembic.ini: the bot owns both.
+Sets up no logging and reads no alembic.ini: the bot owns both. A new migration is a new file in versions/,
+written by hand; tests/history/test_schema.py compares what it makes with bot/history/tables.py.
 """
 
 from alembic import context
