@@ -93,26 +93,25 @@ def writes(
     method: Callable[Concatenate[S, AsyncConnection, P], Awaitable[R]],
 ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, R]]:
     """The method is one short writing transaction; it gets the connection, its callers do not see it."""
-
-    @wraps(method)
-    async def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self.database.run(
-            lambda connection: method(self, connection, *args, **kwargs), writes=True
-        )
-
-    return run
+    return _one_transaction(method, writes=True)
 
 
 def reads(
     method: Callable[Concatenate[S, AsyncConnection, P], Awaitable[R]],
 ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, R]]:
     """Like `writes`, for a transaction that only reads: it waits for nobody."""
+    return _one_transaction(method, writes=False)
 
+
+def _one_transaction(
+    method: Callable[Concatenate[S, AsyncConnection, P], Awaitable[R]], *, writes: bool
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, R]]:
     @wraps(method)
     async def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self.database.run(
-            lambda connection: method(self, connection, *args, **kwargs), writes=False
-        )
+        def work(connection: AsyncConnection) -> Awaitable[R]:
+            return method(self, connection, *args, **kwargs)
+
+        return await self.database.run(work, writes=writes)
 
     return run
 
