@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Collection
+from functools import partial
 
-from telegram import BotCommand, BotCommandScope, BotCommandScopeChat, BotCommandScopeDefault
+from telegram import Bot, BotCommand, BotCommandScope, BotCommandScopeChat, BotCommandScopeDefault
 
 from bot.handlers.words import Translate
 from bot.locales import LANGUAGES, translation
@@ -32,11 +33,10 @@ async def publish_menus(outbox: Outbox, admins: Collection[int]) -> None:
         for scope in scopes:
             listed = commands(translation(language).gettext, admin=isinstance(scope, BotCommandScopeChat))
             try:
-                await outbox.call(
-                    "setMyCommands",
-                    lambda bot, listed=listed, scope=scope, code=code: bot.set_my_commands(
-                        listed, scope=scope, language_code=code
-                    ),
-                )
+                await outbox.call("setMyCommands", partial(_set, listed, scope, code))
             except CallFailed as error:
                 log.warning("a command menu was not set: %s", error)
+
+
+async def _set(listed: list[BotCommand], scope: BotCommandScope, language: str | None, bot: Bot) -> None:
+    await bot.set_my_commands(listed, scope=scope, language_code=language)

@@ -1,0 +1,107 @@
+"""The whole bot, as its users meet it: the sandbox over HTTP, the real client, a database on disk, a model."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bot import app
+from bot.config import Config, Database, ModelSettings, Telegram
+from bot.sandbox.objects import Message
+from bot.sandbox.people import Person
+from bot.sandbox.server import Running, Sandbox, serve
+
+Living = Callable[..., AbstractAsyncContextManager[None]]
+
+
+@pytest.fixture
+async def telegram() -> AsyncIterator[Running]:
+    """A local Telegram with flood control."""
+    async with serve(Sandbox()) as running:
+        yield running
+
+
+@pytest.fixture
+def configure(telegram: Running, tmp_path: Path) -> Callable[..., Config]:
+    """The configuration of a bot on the sandbox; every call names the same database."""
+
+    def make(**sections: object) -> Config:
+        url = f"sqlite+aiosqlite:///{tmp_path / 'tandem.sqlite3'}"
+        admin = telegram.person("Ann").user.id
+        given = {
+            "telegram": Telegram(token=telegram.token, base_url=telegram.base_url, admins=(admin,)),
+            "database": Database(url=url),
+            "model": ModelSettings(context=1024, threads=1),
+        }
+        return Config(**given | sections)
+
+    return make
+
+
+@pytest.fixture
+def bot(configure: Callable[..., Config], tiny_model: Path) -> Living:
+    """`async with bot():` – the bot runs on the tiny random model."""
+
+    @asynccontextmanager
+    async def run(folder: Path = tiny_model, **sections: object) -> AsyncIterator[None]:
+        async with app.running(configure(**sections), folder):
+            yield
+
+    return run
+
+
+@pytest.fixture
+def real_bot(bot: Living, real_model_folder: Path) -> Living:
+    """The same on the real model."""
+    return lambda **sections: bot(real_model_folder, **{"model": ModelSettings()} | sections)
+
+
+class Reader:
+    """Reads a chat over a person's shoulder."""
+
+    def __init__(self, telegram: Running, name: str) -> None:
+        self.telegram = telegram
+        self.person: Person = telegram.person(name)
+
+    def of_bot(self, chat: str | None = None) -> list[Message]:
+        """The bot's messages, oldest first."""
+        bot_id = self.telegram.world.bot.id
+        return [message for message in self.person.messages(chat) if message.from_id == bot_id]
+
+    async def turn(self, text: str, chat: str | None = None, **how: object) -> tuple[Message, Message]:
+        """Say something and wait for the verdict and the finished answer."""
+        before = len(self.of_bot(chat))
+        await self.person.say(text, chat, **how)
+        return await self.answer(before, chat)
+
+    async def answer(self, before: int = 0, chat: str | None = None) -> tuple[Message, Message]:
+        """The verdict and the finished answer behind the first `before` messages of the bot."""
+
+        def done(_: object) -> list[Message]:
+            new = self.of_bot(chat)[before:]
+            return new if len(new) >= 2 and not is_growing(new[1]) else []
+
+        verdict, final = (await self.telegram.wait_for(done, within=120))[:2]
+        return verdict, final
+
+    async def reply(self, text: str, chat: str | None = None, **how: object) -> Message:
+        """Say something that is answered with one message at once."""
+        before = len(self.of_bot(chat))
+        await self.person.say(text, chat, **how)
+        return (await self.telegram.wait_for(lambda _: self.of_bot(chat)[before:], within=60))[0]
+
+
+def is_growing(message: Message) -> bool:
+    """Whether an answer is still being written: it ends in the cursor."""
+    return (message.text or "").endswith(("▌", "…")) or "⏳" in (message.text or "")
+
+
+@pytest.fixture
+def ann(telegram: Running) -> Reader:
+    return Reader(telegram, "Ann")
+
+
+@pytest.fixture
+def li_lei(telegram: Running) -> Reader:
+    return Reader(telegram, "李雷")
