@@ -98,7 +98,9 @@ async def open_model(settings: ModelSettings, folder: Path) -> AbstractAsyncCont
         try:
             await asyncio.to_thread(read_architecture, folder)
         except UnsupportedModel as error:
-            log.warning("this model runs through transformers, slowly, for the engine cannot compute it: %s", error)
+            log.warning(
+                "this model runs through transformers, slowly, for the engine cannot compute it: %s", error
+            )
         else:
             return LocalModel.opened(folder, _local_settings(settings))
     return ReferenceModel.opened(folder, context=settings.context, waiting=settings.waiting)

@@ -1,15 +1,20 @@
 """What tests of several packages share: a tiny random model with a tokenizer, and the real ones."""
 
 import json
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from playwright.async_api import Browser, Page, async_playwright
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from bot.config import cache_home
 from bot.model.weights import ensure
+from bot.sandbox.server import Running
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
@@ -62,3 +67,45 @@ def real_model_folder() -> Path:
 def small_model_folder() -> Path:
     """SmolLM2-135M, fetched once into the user's cache."""
     return ensure("smollm2-135m", cache_home() / "models").folder
+
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """Debian's Chromium. Without it the tests are skipped with a reason, and fail in CI."""
+    if not CHROMIUM.exists():
+        reason = f"{CHROMIUM} is missing: the page was not tested in a browser (make test installs it)"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    return CHROMIUM
+
+
+@pytest.fixture
+async def browser(chromium: Path) -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def new_page(browser: Browser, running: Running) -> AsyncIterator[Callable[..., Awaitable[Page]]]:
+    """Open the sandbox's page as somebody; in the end nothing may have gone wrong or outside in it."""
+    problems: list[str] = []
+
+    async def new(person: str = "Ann", chat: str | None = None, **context: Any) -> Page:
+        options = {"locale": "en-GB", "viewport": {"width": 1100, "height": 800}, **context}
+        page = await (await browser.new_context(**options)).new_page()
+        page.on("pageerror", lambda error: problems.append(f"error: {error}"))
+        page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
+        page.on("request", lambda sent: problems.append(sent.url) if running.url not in sent.url else None)
+        world = running.world
+        me = world.user(person).id
+        await page.goto(f"{running.url}#{me}/{world.chat(chat or person).id}")
+        await page.get_by_test_id("chat-title").wait_for()
+        return page
+
+    yield new
+    assert problems == []

@@ -29,7 +29,10 @@ async def publish_menus(outbox: Outbox, admins: Collection[int]) -> None:
     for language in LANGUAGES:
         # English is also what everybody else sees, so it is set without a language.
         code = None if language == "en" else language.split("_")[0]
-        scopes: list[BotCommandScope] = [BotCommandScopeDefault(), *(BotCommandScopeChat(admin) for admin in admins)]
+        scopes: list[BotCommandScope] = [
+            BotCommandScopeDefault(),
+            *(BotCommandScopeChat(admin) for admin in admins),
+        ]
         for scope in scopes:
             listed = commands(translation(language).gettext, admin=isinstance(scope, BotCommandScopeChat))
             try:

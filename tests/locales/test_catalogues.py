@@ -40,7 +40,15 @@ def test_translations_keep_the_places_of_values_and_commands(language):
 
 @pytest.mark.parametrize(
     ("code", "language"),
-    [("zh-hans", "zh_CN"), ("zh", "zh_CN"), ("ZH-TW", "zh_CN"), ("en-GB", "en"), ("de", "en"), (None, "en"), ("", "en")],
+    [
+        ("zh-hans", "zh_CN"),
+        ("zh", "zh_CN"),
+        ("ZH-TW", "zh_CN"),
+        ("en-GB", "en"),
+        ("de", "en"),
+        (None, "en"),
+        ("", "en"),
+    ],
 )
 def test_the_language_follows_telegrams_code(code, language):
     assert language_of(code) == language

@@ -37,7 +37,9 @@ def text_of(events):
 
 async def running_stream(model, *, conversation=None):
     """A stream that has shown its first piece and is far from its end."""
-    stream = model.stream(chat("long"), Sampling(temperature=0.9, seed=1, max_new_tokens=900), conversation=conversation)
+    stream = model.stream(
+        chat("long"), Sampling(temperature=0.9, seed=1, max_new_tokens=900), conversation=conversation
+    )
     async for event in stream:
         if isinstance(event, Delta):
             return stream
@@ -63,10 +65,14 @@ async def test_verdict_probabilities_sum_to_one_over_the_labels(model):
 async def test_a_conversation_goes_on_from_what_is_computed(model):
     first = await collect(model, chat("Hello"), conversation="a")
     said = [ChatMessage("user", "Hello"), ChatMessage("assistant", text_of(first))]
-    second = await collect(model, [ChatMessage("system", "Be kind."), *said, ChatMessage("user", "And?")], conversation="a")
+    second = await collect(
+        model, [ChatMessage("system", "Be kind."), *said, ChatMessage("user", "And?")], conversation="a"
+    )
     assert second[-1].usage.cached > first[-1].usage.prompt / 2
     model.forget("a")
-    third = await collect(model, [ChatMessage("system", "Be kind."), *said, ChatMessage("user", "So?")], conversation="a")
+    third = await collect(
+        model, [ChatMessage("system", "Be kind."), *said, ChatMessage("user", "So?")], conversation="a"
+    )
     assert third[-1].usage.cached < first[-1].usage.prompt
 
 
@@ -173,7 +179,9 @@ async def test_closing_the_model_ends_everybody(tiny_model):
 async def test_the_event_loop_goes_on_while_the_model_works(model):
     loop = asyncio.get_running_loop()
     gaps, last = [], loop.time()
-    working = asyncio.create_task(collect(model, chat("x" * 700), Sampling(temperature=0, max_new_tokens=100)))
+    working = asyncio.create_task(
+        collect(model, chat("x" * 700), Sampling(temperature=0, max_new_tokens=100))
+    )
     while not working.done():
         await asyncio.sleep(0)
         now = loop.time()
