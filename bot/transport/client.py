@@ -21,6 +21,9 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 20.0
 # A long poll lasts POLL_SECONDS when nothing happens; Telegram allows 50.
 POLL_SECONDS = 30
+# Shorter than servers keep idle connections (uvicorn: 5): a send must not meet one that is being closed,
+# for nobody could tell whether it arrived.
+KEEP_ALIVE_SECONDS = 4.0
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -59,15 +62,15 @@ def make_bot(settings: Telegram) -> Bot:
 
 def _request(settings: Telegram, connections: int, read_seconds: float) -> Request:
     proxy = settings.proxy.get_secret_value() or None
+    limits = httpx.Limits(max_connections=connections, keepalive_expiry=KEEP_ALIVE_SECONDS)
     try:
         return Request(
-            connection_pool_size=connections,
             read_timeout=read_seconds,
             write_timeout=ANSWER_SECONDS,
             connect_timeout=CONNECT_SECONDS,
             pool_timeout=CONNECT_SECONDS,
             proxy=proxy,
-            httpx_kwargs={"trust_env": not is_loopback(settings.base_url)},
+            httpx_kwargs={"trust_env": not is_loopback(settings.base_url), "limits": limits},
         )
     except (ValueError, httpx.InvalidURL):
         # Neither value is repeated: a proxy's address may hold its password.
