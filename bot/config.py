@@ -7,8 +7,9 @@ Knows the names, types and ranges of all settings, and nothing of the parts that
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -19,11 +20,14 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 ENV_PREFIX = "TANDEM_"
 CONFIG_FILE_VARIABLE = "TANDEM_CONFIG"
 DEFAULT_FILE = Path("config.toml")
+SQLITE = "sqlite+aiosqlite:///"
+POSTGRESQL = "postgresql+asyncpg://"
 
 
 def cache_home() -> Path:
@@ -51,7 +55,7 @@ class Telegram(Section):
 
     token: SecretStr = SecretStr("")
     token_file: Path | None = None
-    base_url: str = Field("https://api.telegram.org/bot", pattern=r"^https?://.+/bot$")
+    base_url: str = "https://api.telegram.org/bot"
     proxy: SecretStr = SecretStr("")
     admins: Annotated[tuple[int, ...], NoDecode] = ()
 
@@ -61,6 +65,29 @@ class Telegram(Section):
         """`1, 2` in the environment is what `[1, 2]` is in the file."""
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("token_file", mode="before")
+    @classmethod
+    def no_file(cls, value: object) -> object:
+        """TOML has no word for nothing."""
+        return value or None
+
+    @field_validator("token", "proxy")
+    @classmethod
+    def strip(cls, value: SecretStr) -> SecretStr:
+        """What was pasted may end in a line break, but what has one inside becomes part of no URL."""
+        stripped = value.get_secret_value().strip()
+        if any(char.isspace() for char in stripped):
+            raise ValueError("must not contain spaces or line breaks")
+        return SecretStr(stripped)
+
+    @field_validator("base_url")
+    @classmethod
+    def check_base_url(cls, value: str) -> str:
+        """The client appends the token to it."""
+        if not value.startswith(("https://", "http://")) or not value.endswith("/bot"):
+            raise ValueError("must be a URL that ends in /bot, like https://api.telegram.org/bot")
         return value
 
     @field_validator("proxy")
@@ -79,11 +106,18 @@ class Telegram(Section):
             return self
         if self.token.get_secret_value():
             raise ValueError("give either telegram.token or telegram.token_file, not both")
+        file = self.token_file.expanduser()
         try:
-            token = self.token_file.expanduser().read_text(encoding="utf-8").strip()
+            words = file.read_text(encoding="utf-8-sig").split()
         except OSError as error:
-            raise ValueError(f"telegram.token_file cannot be read: {error}") from None
-        return self.model_copy(update={"token": SecretStr(token), "token_file": None})
+            raise ValueError(
+                f"telegram.token_file = {str(file)!r}: cannot be read: {error.strerror}"
+            ) from None
+        except UnicodeDecodeError:
+            words = []
+        if len(words) != 1:
+            raise ValueError(f"telegram.token_file = {str(file)!r}: must hold the token and nothing else")
+        return self.model_copy(update={"token": SecretStr(words[0]), "token_file": None})
 
 
 class ModelSettings(Section):
@@ -127,19 +161,32 @@ class Sentiment(Section):
     positive: str = Field("正面", min_length=1)
     negative: str = Field("负面", min_length=1)
 
+    @model_validator(mode="after")
+    def check_labels(self) -> Self:
+        if self.positive == self.negative:
+            raise ValueError("sentiment.positive and sentiment.negative must be different words")
+        return self
+
 
 class Database(Section):
     """Where the history is kept: SQLite by default, PostgreSQL by URL."""
 
-    url: str = Field(default_factory=lambda: f"sqlite+aiosqlite:///{data_home() / 'tandem.sqlite3'}")
+    url: str = Field(default_factory=lambda: f"{SQLITE}{data_home() / 'tandem.sqlite3'}", repr=False)
 
     @field_validator("url")
     @classmethod
     def check_driver(cls, value: str) -> str:
         """Only asynchronous drivers work here."""
-        if not value.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
-            raise ValueError("must start with sqlite+aiosqlite:/// or postgresql+asyncpg://")
+        if not value.startswith((SQLITE, POSTGRESQL)):
+            raise ValueError(f"must start with {SQLITE} or {POSTGRESQL}")
+        if value.startswith(f"{SQLITE}~"):
+            return f"{SQLITE}{Path(value.removeprefix(SQLITE)).expanduser()}"
         return value
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None for a server."""
+        return Path(self.url.removeprefix(SQLITE)) if self.url.startswith(SQLITE) else None
 
 
 class Log(Section):
@@ -147,20 +194,46 @@ class Log(Section):
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    @field_validator("level", mode="before")
+    @classmethod
+    def capitalise(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
 
 class Config(BaseSettings):
     """All settings of one bot process."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
     )
 
-    telegram: Telegram = Telegram()
-    model: ModelSettings = ModelSettings()
-    chat: Chat = Chat()
-    sentiment: Sentiment = Sentiment()
-    database: Database = Database()
-    log: Log = Log()
+    telegram: Telegram = Field(default_factory=Telegram)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    chat: Chat = Field(default_factory=Chat)
+    sentiment: Sentiment = Field(default_factory=Sentiment)
+    database: Database = Field(default_factory=Database)
+    log: Log = Field(default_factory=Log)
+
+    @model_validator(mode="after")
+    def check_room(self) -> Self:
+        """A prompt and its answer share the context."""
+        needed = self.chat.history_tokens + self.chat.max_new_tokens
+        if needed >= self.model.context:
+            raise ValueError(
+                f"chat.history_tokens + chat.max_new_tokens = {needed}: "
+                f"must be less than model.context = {self.model.context}"
+            )
+        return self
+
+    @property
+    def heartbeat_file(self) -> Path:
+        """What a running bot touches, so that `check --quick` can tell: one for each database."""
+        return (self.database.file or data_home() / "tandem").with_suffix(".heartbeat")
 
     @classmethod
     def settings_customise_sources(
@@ -180,11 +253,15 @@ def load(path: Path | None = None) -> Config:
 
     Raises ConfigError; its message is for the person who starts the bot.
     """
-    named = path or (Path(os.environ[CONFIG_FILE_VARIABLE]) if CONFIG_FILE_VARIABLE in os.environ else None)
-    if unknown := sorted(set(_variables()) - set(_known_variables())):
-        raise ConfigError(f"unknown environment variable {unknown[0]}: see config.example.toml for the names")
+    variables = _variables()
+    variable = variables.pop(CONFIG_FILE_VARIABLE, "")
+    known = set(_known_variables())
+    for unknown in sorted(variables.keys() - known):
+        close = get_close_matches(unknown, known, n=1, cutoff=0.85)
+        hint = f"did you mean {close[0]}?" if close else "see config.example.toml for the names"
+        raise ConfigError(f"unknown environment variable {unknown}: {hint}")
     try:
-        return Config(**_read(named))
+        return Config(**_read(path or (Path(variable) if variable else None)))
     except ValidationError as error:
         raise ConfigError("\n".join(_explain(error))) from None
 
@@ -194,50 +271,69 @@ def _read(named: Path | None) -> dict[str, Any]:
     if named is None and not path.exists():
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the configuration file {path} cannot be read: {error}") from None
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"the configuration file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"the configuration file {path} is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"the configuration file {path} is not valid TOML: {error}") from None
 
 
-def _variables() -> Iterator[str]:
-    return (name for name in os.environ if name.startswith(ENV_PREFIX) and name != CONFIG_FILE_VARIABLE)
+def _variables() -> dict[str, str]:
+    """Ours, in capitals: like pydantic-settings, we take them however they are written."""
+    ours = ((name.upper(), value) for name, value in os.environ.items())
+    return {name: value for name, value in ours if name.startswith(ENV_PREFIX)}
 
 
 def _known_variables() -> Iterator[str]:
-    for section, field in Config.model_fields.items():
-        yield f"{ENV_PREFIX}{section.upper()}"
-        for key in _fields(field.annotation):
-            yield f"{ENV_PREFIX}{section.upper()}__{key.upper()}"
+    for section in Config.model_fields:
+        yield from (f"{ENV_PREFIX}{section}__{key}".upper() for key in _keys(section))
 
 
-def _fields(annotation: object) -> Mapping[str, object]:
-    return annotation.model_fields if isinstance(annotation, type) and issubclass(annotation, Section) else {}
+def _keys(section: str) -> Mapping[str, FieldInfo]:
+    """The fields of a section; none where there is no such section."""
+    field = Config.model_fields.get(section)
+    kind = field.annotation if field else None
+    return kind.model_fields if isinstance(kind, type) and issubclass(kind, Section) else {}
 
 
 def _explain(error: ValidationError) -> Iterator[str]:
     """One line per problem: key, value (never a secret's), what is allowed."""
     for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"]) or "configuration"
+        section, key, *_ = (*map(str, problem["loc"]), "", "")
+        message = _plain(problem["msg"])
+        name = f"{section}.{key}" if key else section
         if problem["type"] == "extra_forbidden":
-            yield f"{key}: unknown key; {_allowed(problem['loc'])}"
-        elif _is_secret(problem["loc"]) or isinstance(problem["input"], dict | BaseModel):
-            yield f"{key}: {problem['msg']}"
+            yield f"{name}: unknown key; {_allowed(section)}"
+        elif problem["type"] in ("model_type", "model_attributes_type"):
+            yield f"{name}: must be a table, [{name}]"
+        elif not key:
+            yield message  # of several keys, which it names
+        elif _is_secret(_keys(section)[key]):
+            yield f"{name}: {message}"
         else:
-            yield f"{key} = {problem['input']!r}: {problem['msg']}"
+            yield f"{name} = {problem['input']!r}: {message}"
 
 
-def _allowed(loc: tuple[int | str, ...]) -> str:
-    field = Config.model_fields.get(str(loc[0]))
-    if len(loc) == 1 or field is None:
-        return f"the sections are {', '.join(Config.model_fields)}"
-    return f"[{loc[0]}] has {', '.join(_fields(field.annotation))}"
+def _plain(message: str) -> str:
+    """pydantic's words, for people who set up a bot."""
+    for words, plainer in (
+        ("Value error, ", ""),
+        ("Input ", ""),
+        ("String ", ""),
+        ("should ", "must "),
+        ("tuple", "list"),
+    ):
+        message = message.replace(words, plainer)
+    return message
 
 
-def _is_secret(loc: tuple[int | str, ...]) -> bool:
-    field = Config.model_fields.get(str(loc[0])) if loc else None
-    keys = _fields(field.annotation) if field is not None else {}
-    key = keys.get(str(loc[1])) if len(loc) > 1 else None
-    annotation = getattr(key, "annotation", None)
-    return annotation is SecretStr or SecretStr in get_args(annotation)
+def _allowed(section: str) -> str:
+    if keys := _keys(section):
+        return f"[{section}] has {', '.join(keys)}"
+    return f"the sections are {', '.join(Config.model_fields)}"
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return field.annotation is SecretStr or not field.repr
