@@ -18,8 +18,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from bot.engine import checkpoint
-from bot.engine.decoder import Decoder
+from bot.engine.backend import Place, open_backend
 from bot.engine.kv import Pool
 from bot.engine.loop import Engine
 from bot.engine.requests import Done, Event, Request, Scored, Tokens
@@ -27,6 +26,7 @@ from bot.engine.scheduler import Budget
 
 VOCABULARY = 320
 CONTEXT = 512
+SMALL_STEPS = Budget(idle=24, streaming=8, scoring=4)
 
 SIZES: dict[str, Any] = {
     "hidden_size": 64,
@@ -136,11 +136,19 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, P
     return made
 
 
+@pytest.fixture(scope="session")
+def library_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the native library is compiled to, once per run."""
+    return tmp_path_factory.mktemp("native")
+
+
 Make = Callable[..., Harness]
 
 
 @pytest.fixture
-def harness(folders: dict[str, tuple[Path, PreTrainedModel]], tmp_path: Path) -> Iterator[Make]:
+def harness(
+    folders: dict[str, tuple[Path, PreTrainedModel]], tmp_path: Path, library_cache: Path
+) -> Iterator[Make]:
     """Makes an engine; every pool that was made is checked once more at the end."""
     made: list[Harness] = []
 
@@ -150,14 +158,13 @@ def harness(folders: dict[str, tuple[Path, PreTrainedModel]], tmp_path: Path) ->
         *,
         running: int = 4,
         memory: int = 64 << 20,
-        budget: Budget = Budget(idle=24, streaming=8, scoring=4),
+        budget: Budget = SMALL_STEPS,
     ) -> Harness:
         folder, network = folders[family]
-        architecture, packed = checkpoint.load(folder, weights, tmp_path / f"{family}.int8.safetensors")
-        decoder = Decoder(architecture, packed, CONTEXT)
-        engine = Engine(
-            decoder, Pool(decoder.kv_shape, memory), running=running, context=CONTEXT, budget=budget
-        )
+        place = Place(folder, tmp_path / f"{family}.int8.safetensors", library_cache)
+        forward = open_backend(place, weights, context=CONTEXT, threads=2).forward
+        pool = Pool(forward.kv_shape, memory)
+        engine = Engine(forward, pool, running=running, context=CONTEXT, budget=budget)
         made.append(Harness(engine, network))
         return made[-1]
 

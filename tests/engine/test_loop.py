@@ -188,7 +188,7 @@ def test_what_is_forgotten_is_not_reused(harness, prompt):
     assert run.engine.pool.usage().kept == 0
 
 
-@pytest.mark.parametrize("weights", ["fp32"])
+@pytest.mark.parametrize("weights", ["fp32", "native"])
 def test_a_row_is_the_same_alone_and_in_any_company(harness, prompt, weights):
     text = prompt(25)
     drawn = SamplingParameters(temperature=0.9, top_p=0.9, top_k=40, seed=5)

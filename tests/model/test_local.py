@@ -13,7 +13,7 @@ GREEDY = Sampling(temperature=0, max_new_tokens=24)
 SETTINGS = LocalSettings(weights="fp32", context=1024, running=2, waiting=3, threads=1)
 
 
-def chat(text, *earlier):
+def chat(text, earlier=()):
     return [ChatMessage("system", "Be kind."), *earlier, ChatMessage("user", text)]
 
 
@@ -44,6 +44,12 @@ async def running_stream(model, *, conversation=None):
         if isinstance(event, Delta):
             return stream
     raise AssertionError("the stream ended before it began")
+
+
+async def until_waiting(model, count):
+    """The engine's thread has seen so many requests that it cannot start yet."""
+    while model.load().waiting < count:  # noqa: ASYNC110  # the thread has nobody to tell
+        await asyncio.sleep(0)
 
 
 async def test_an_answer_streams_and_tells_what_it_cost(model):
@@ -103,8 +109,7 @@ async def test_who_waits_learns_its_place_and_is_answered(model):
     streams = [await running_stream(model) for _ in range(2)]
     waiting = asyncio.create_task(collect(model, chat("me too")))
     later = asyncio.create_task(collect(model, chat("and me")))
-    while model.load().waiting < 2:
-        await asyncio.sleep(0)
+    await until_waiting(model, 2)
     for stream in streams:
         await stream.aclose()
     for events, place in ((await waiting, 1), (await later, 2)):
@@ -116,8 +121,7 @@ async def test_who_waits_learns_its_place_and_is_answered(model):
 async def test_a_full_queue_refuses_at_once(model):
     streams = [await running_stream(model) for _ in range(2)]
     waiting = [asyncio.create_task(collect(model, chat(str(i)))) for i in range(3)]
-    while model.load().waiting < 3:
-        await asyncio.sleep(0)
+    await until_waiting(model, 3)
     refused = await collect(model, chat("one too many"))
     assert refused[-1].reason == "overloaded"
     for stream in streams:
@@ -135,8 +139,7 @@ async def test_what_does_not_fit_is_said_to_be_too_long(model):
 async def test_a_crash_ends_every_request_with_an_error_and_the_next_one_works(model, monkeypatch):
     streams = [await running_stream(model) for _ in range(2)]
     waiting = asyncio.create_task(collect(model, chat("waiting")))
-    while model.load().waiting < 1:
-        await asyncio.sleep(0)
+    await until_waiting(model, 1)
     forward = model.forward
     real, calls = forward.forward, iter([True])
 
@@ -166,8 +169,7 @@ async def test_closing_the_model_ends_everybody(tiny_model):
     async with LocalModel.opened(tiny_model, SETTINGS) as model:
         stream = await running_stream(model)
         waiting = [asyncio.create_task(collect(model, chat(str(i)))) for i in range(3)]
-        while model.load().waiting < 2:
-            await asyncio.sleep(0)
+        await until_waiting(model, 2)
     assert [event async for event in stream][-1].reason == "cancelled"
     for events in await asyncio.gather(*waiting):
         assert events[-1].reason == "cancelled"

@@ -78,12 +78,9 @@ _FUNCTIONS = {
 
 def load(cache: Path) -> ctypes.CDLL:
     """The library, compiled into `cache` if it is not there yet; seconds the first time. Raises NotCompiled."""
-    compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
-    path = cache / f"tandem-{_fingerprint()}.so"
+    path = file(cache)
     if not path.exists():
-        if compiler is None:
-            raise NotCompiled(f"no C++ compiler found ({', '.join(COMPILERS)})")
-        _compile(compiler, path)
+        _compile(compiler(), path)
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
@@ -92,6 +89,19 @@ def load(cache: Path) -> ctypes.CDLL:
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
     return library
+
+
+def file(cache: Path) -> Path:
+    """Where the library for this CPU and this version is, or will be."""
+    return cache / f"tandem-{_fingerprint()}.so"
+
+
+def compiler() -> str:
+    """The path of the first compiler found. Raises NotCompiled."""
+    found = next(filter(None, map(shutil.which, COMPILERS)), None)
+    if found is None:
+        raise NotCompiled(f"no C++ compiler found ({', '.join(COMPILERS)})")
+    return found
 
 
 def _fingerprint() -> str:

@@ -1,6 +1,7 @@
 """Does the compiled library compute the right numbers on this CPU? A small random model answers in milliseconds."""
 
 import ctypes
+import math
 
 import torch
 from torch import Tensor
@@ -16,8 +17,8 @@ ARCHITECTURE = Architecture(
     rope_frequencies=torch.logspace(0, -3, 16),
 )  # fmt: skip
 VOCABULARY = 203
-TOLERANCE = 0.05
-"""Largest accepted error of the logits, relative to their range. Rounding stays below 0.02."""
+TOLERANCE = 0.03
+"""Largest accepted error of the logits, relative to their range. Rounding stays below 0.01."""
 
 
 class RandomModel:
@@ -74,13 +75,18 @@ class RandomModel:
 
 @torch.inference_mode()
 def error(compiled: ctypes.CDLL, threads: int) -> float:
-    """Largest difference to float32, relative to the largest logit; NaN counts as infinite."""
+    """Largest difference to float32, relative to the largest number; NaN counts as infinite.
+
+    Of a whole forward pass, and of a single product whose sums are as large as they can become.
+    """
     model = RandomModel()
     native = NativeDecoder(compiled, model, context=64, threads=threads)
     exact = Decoder(ARCHITECTURE, pack(model, Fp32), 64)
-    expected, found = _logits(exact), _logits(native)
-    difference = (found - expected).abs().amax() / expected.abs().amax()
-    return float("inf") if difference.isnan() else difference.item()
+    states = torch.rand(20, ARCHITECTURE.hidden, generator=torch.Generator().manual_seed(4)).add_(0.2)
+    states[0], states[:, 0] = 1.0, 0.0
+    pairs = [(_logits(native), _logits(exact)), (native.logits(states), exact.logits(states))]
+    differences = [(found - expected).abs().amax() / expected.abs().amax() for found, expected in pairs]
+    return max(math.inf if difference.isnan() else difference.item() for difference in differences)
 
 
 def _logits(decoder: Forward) -> Tensor:

@@ -1,0 +1,119 @@
+"""The compiled forward pass: the same numbers as float32 gives, each row for itself, and a way out without it."""
+
+import shutil
+
+import pytest
+import torch
+
+from bot.engine import checkpoint
+from bot.engine.backend import BackendUnusable, Place, open_backend
+from bot.engine.decoder import Batch, Decoder, Span
+from bot.engine.kv import Pool
+from bot.engine.linear import Fp32
+from bot.engine.native import library, selftest
+from bot.engine.native.decoder import NativeDecoder
+
+FAMILIES = ["qwen1.5", "qwen2.5", "qwen3", "llama", "smollm2"]
+CONTEXT = 512
+
+
+@pytest.fixture(scope="session")
+def compiled(library_cache):
+    return library.load(library_cache)
+
+
+def logits(forward, prompts, steps):
+    """Logits of every row: prompt i is fed in pieces of steps[i] rows, all prompts side by side."""
+    pool = Pool(forward.kv_shape, 64 << 20)
+    slots = [pool.take(prompt, 8) for prompt in prompts]
+    found = [[] for _ in prompts]
+    fed = [0] * len(prompts)
+    while any(done < len(prompt) for done, prompt in zip(fed, prompts, strict=True)):
+        batch, rows = Batch(), []
+        for index, prompt in enumerate(prompts):
+            piece = prompt[fed[index] : fed[index] + steps[index]]
+            if piece:
+                rows.append(
+                    (index, batch.add(Span(slots[index], piece, fed[index], fed[index]), wanted=len(piece)))
+                )
+                fed[index] += len(piece)
+        states = forward.forward(batch)
+        for index, places in rows:
+            found[index].append(forward.logits(states[list(places)]))
+    return [torch.cat(pieces) for pieces in found]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_its_logits_are_those_of_float32_on_the_same_weights(folders, tmp_path, compiled, prompt, family):
+    folder, _ = folders[family]
+    file = tmp_path / "int8.safetensors"
+    with checkpoint.opened(folder, file) as source:
+        native = NativeDecoder(compiled, source, context=CONTEXT, threads=2)
+    with checkpoint.opened(folder, file) as source:
+        exact = Decoder(source.architecture, checkpoint.pack(source, Fp32), CONTEXT)
+    prompts = [prompt(60), prompt(9)]
+    for ours, reference in zip(logits(native, prompts, [7, 9]), logits(exact, prompts, [60, 9]), strict=True):
+        error = (ours - reference).abs().max() / reference.abs().max()
+        assert error < 0.03
+        kl = torch.nn.functional.kl_div(
+            ours.log_softmax(1), reference.log_softmax(1), log_target=True, reduction="batchmean"
+        )
+        assert kl < 0.01
+
+
+@pytest.mark.parametrize("company", [0, 2, 7, 15])
+def test_a_row_is_the_same_to_the_bit_beside_hostile_neighbours(folders, tmp_path, compiled, prompt, company):
+    folder, _ = folders["qwen2.5"]
+    with checkpoint.opened(folder, tmp_path / "int8.safetensors") as source:
+        native = NativeDecoder(compiled, source, context=CONTEXT, threads=2)
+    # Token 0 becomes an outlier a thousand times as large as everything else.
+    native._embedding = native._embedding.clone()
+    native._embedding[0] *= 1000
+    text = prompt(50)
+    text = [max(token, 1) for token in text]
+    [alone] = logits(native, [text], [50])
+    others = [[0] * (20 + i) for i in range(company)]
+    together = logits(native, [*others, text], [*range(1, company + 1), 3])[-1]
+    assert torch.equal(alone, together)
+
+
+def test_the_self_test_passes_here_and_fails_where_one_number_is_wrong(compiled, monkeypatch):
+    assert selftest.error(compiled, 2) < 0.01
+    model = selftest.RandomModel
+    matrix = model.matrix
+
+    def saturated(self, name):
+        weight = matrix(self, name)
+        if name == "head":
+            weight.values.clamp_(-100, 100)
+        return weight
+
+    # The native decoder is filled first, so only the reference sees the changed weight.
+    calls = iter(range(10_000))
+    monkeypatch.setattr(
+        model, "matrix", lambda self, name: (saturated if next(calls) > 8 else matrix)(self, name)
+    )
+    assert selftest.error(compiled, 2) > selftest.TOLERANCE
+
+
+def test_without_a_compiler_torch_computes_and_the_reason_says_why(folders, tmp_path, monkeypatch):
+    folder, _ = folders["qwen2.5"]
+    place = Place(folder, tmp_path / "int8.safetensors", tmp_path / "native")
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    backend = open_backend(place, "auto", context=CONTEXT, threads=1)
+    assert backend.name != "native"
+    assert "no C++ compiler found" in backend.reason
+    with pytest.raises(BackendUnusable, match=r"model\.weights = 'native'"):
+        open_backend(place, "native", context=CONTEXT, threads=1)
+
+
+def test_a_compiler_that_fails_is_named_with_its_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr(library, "FLAGS", ("-fno-such-flag",))
+    with pytest.raises(library.NotCompiled, match="no-such-flag"):
+        library.load(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_compiled_once(compiled, library_cache, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert library.load(library_cache).tandem_isa() == compiled.tandem_isa()
