@@ -1,10 +1,19 @@
-"""The command menus that Telegram shows, for everybody and for admins, in every language."""
+"""The command menus that Telegram shows: for private chats, groups, their admins and ours, in every language."""
 
 import logging
 from collections.abc import Collection
+from enum import Flag, auto
 from functools import partial
 
-from telegram import Bot, BotCommand, BotCommandScope, BotCommandScopeChat, BotCommandScopeDefault
+from telegram import (
+    Bot,
+    BotCommand,
+    BotCommandScope,
+    BotCommandScopeAllChatAdministrators,
+    BotCommandScopeAllGroupChats,
+    BotCommandScopeAllPrivateChats,
+    BotCommandScopeChat,
+)
 
 from bot.handlers.words import Translate
 from bot.locales import LANGUAGES, translation
@@ -14,27 +23,46 @@ from bot.transport.outbox import Outbox
 log = logging.getLogger(__name__)
 
 
-def commands(_: Translate, *, admin: bool) -> list[BotCommand]:
-    """What a menu lists."""
-    listed = [
-        BotCommand("new", _("start a new conversation")),
-        BotCommand("sentiment", _("the mood of a text or of a message")),
-        BotCommand("help", _("what I can do")),
+class Place(Flag):
+    """Where a command is listed. ADMIN is the private chat of one of the bot's own admins."""
+
+    PRIVATE = auto()
+    GROUP = auto()
+    GROUP_ADMIN = auto()
+    ADMIN = auto()
+    EVERYWHERE = PRIVATE | GROUP | GROUP_ADMIN | ADMIN
+
+
+SCOPES: dict[Place, BotCommandScope] = {
+    Place.PRIVATE: BotCommandScopeAllPrivateChats(),
+    Place.GROUP: BotCommandScopeAllGroupChats(),
+    Place.GROUP_ADMIN: BotCommandScopeAllChatAdministrators(),
+}
+
+
+def commands(_: Translate) -> list[tuple[str, str, Place]]:
+    """Every command of a menu: its name, what it does, and where it is listed."""
+    return [
+        ("new", _("start a new conversation"), Place.EVERYWHERE),
+        ("sentiment", _("the mood of a text or of a message"), Place.EVERYWHERE),
+        ("help", _("what I can do"), Place.EVERYWHERE),
+        ("stats", _("how the bot is doing"), Place.ADMIN),
     ]
-    return [*listed, BotCommand("stats", _("how the bot is doing"))] if admin else listed
+
+
+def menu(place: Place, _: Translate) -> list[BotCommand]:
+    """What is listed in one place."""
+    return [BotCommand(name, does) for name, does, where in commands(_) if place in where]
 
 
 async def publish_menus(outbox: Outbox, admins: Collection[int]) -> None:
     """Set all menus. A menu that cannot be set is no reason not to work."""
+    scopes = [*SCOPES.items(), *((Place.ADMIN, BotCommandScopeChat(admin)) for admin in admins)]
     for language in LANGUAGES:
         # English is also what everybody else sees, so it is set without a language.
         code = None if language == "en" else language.split("_")[0]
-        scopes: list[BotCommandScope] = [
-            BotCommandScopeDefault(),
-            *(BotCommandScopeChat(admin) for admin in admins),
-        ]
-        for scope in scopes:
-            listed = commands(translation(language).gettext, admin=isinstance(scope, BotCommandScopeChat))
+        for place, scope in scopes:
+            listed = menu(place, translation(language).gettext)
             try:
                 await outbox.call("setMyCommands", partial(_set, listed, scope, code))
             except CallFailed as error:

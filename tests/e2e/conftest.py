@@ -38,7 +38,7 @@ def configure(telegram: Running, tmp_path: Path) -> Callable[..., Config]:
         given = {
             "telegram": Telegram(token=telegram.token, base_url=telegram.base_url, admins=(admin,)),
             "database": Database(url=url),
-            "model": ModelSettings(context=1024, threads=1),
+            "model": ModelSettings(context=2048, threads=1),
         }
         return Config(**given | sections)
 
