@@ -24,6 +24,8 @@ NOTHING = "…"
 # What Markdown may use up: white space and its own signs. Everything else must still be there afterwards.
 _MARKUP = re.compile(r"[\s\\*_~`#<>\[\]()!|+=:.$&;\"'-]+")
 _TASK = re.compile(r"(?<=[-*+.)] \[)[xX](?=\] )")
+# Quotes in quotes and lists in lists take the parser quadratic time; "1. 1. 1. …" is a model that stutters.
+_TOO_DEEP = re.compile(r"^[ \t]*(?:>[ \t]*|(?:[-+*]|\d{1,9}[.)])[ \t]+){12}", re.MULTILINE)
 _DUNDER = re.compile(r"__\w+?__")
 _HTML = re.compile(r"<(?=[A-Za-z/!?])")
 _CODE = re.compile(
@@ -57,6 +59,8 @@ def _clean(text: str) -> str:
 
 def _formatted(source: str) -> tuple[str, list[Span]] | None:
     """Text and formatting; None if the source is better shown as it is."""
+    if _TOO_DEEP.search(source):
+        return None
     for markdown in dict.fromkeys((source, _literal(source))):
         text, spans = _convert(markdown)
         if _complete(source, text, spans):
