@@ -81,6 +81,7 @@ async def test_an_abandoned_poll_loses_nothing(new_bot: NewBot, ann: Person, run
     await running.sandbox.polling.waiting.wait()
     poll.cancel()
     await asyncio.gather(poll, return_exceptions=True)
+    await running.wait_for(lambda _: not running.sandbox.polling.waiting.is_set())
     await ann.say("hi")
     assert await texts(await new_bot()) == ["hi"]
 

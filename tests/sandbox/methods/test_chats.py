@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from telegram import Bot
+from telegram import Bot, ChatMemberAdministrator
 from telegram.error import Forbidden
 
 from bot.sandbox.people import Person
@@ -27,6 +27,14 @@ async def test_a_group_tells_its_members(bot: Bot, running: Running, refused: Re
     assert (await bot.get_chat_member(team, bot.id)).status == "member"
     with refused("Bad Request: user not found"):
         await bot.get_chat_member(team, 5)
+
+
+async def test_an_admin_has_rights(bot: Bot, running: Running) -> None:
+    team = running.world.chat("Team")
+    running.world.set_member(team, bot.id, "administrator", by=ANN)
+    member = await bot.get_chat_member(team.id, bot.id)
+    assert isinstance(member, ChatMemberAdministrator)
+    assert member.can_delete_messages
 
 
 async def test_a_group_may_restrict_reactions(bot: Bot, running: Running) -> None:
