@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
 from telegram import Bot
 
@@ -19,6 +20,10 @@ from bot.transport.client import make_bot
 from bot.transport.outbox import Outbox
 
 T = TypeVar("T")
+
+# Examples are judged by what they do: on a busy machine any of them may be slow.
+hypothesis_settings.register_profile("transport", deadline=None)
+hypothesis_settings.load_profile("transport")
 
 
 class Time:
