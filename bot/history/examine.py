@@ -28,20 +28,23 @@ class Examination:
     problems: tuple[str, ...]
 
 
-def examine(url: str) -> Examination:
-    """Read the whole database without changing it. Raises DatabaseError where that cannot be done."""
+def examine(url: str, *, quick: bool = False) -> Examination:
+    """Read the whole database without changing it; `quick` looks at its pages only, not at what they say.
+
+    Raises DatabaseError where that cannot be done.
+    """
     parsed = parse(url)
     if is_sqlite(parsed) and not file_of(parsed).is_file():
         raise DatabaseError(NO_DATABASE.format(file_of(parsed)))
-    return in_transaction(parsed, lambda connection: _examine(connection, parsed), writes=False)
+    return in_transaction(parsed, lambda connection: _examine(connection, parsed, quick), writes=False)
 
 
-def _examine(connection: Connection, url: URL) -> Examination:
+def _examine(connection: Connection, url: URL, quick: bool) -> Examination:
     revision = revision_of(connection)
     if revision is None:
         raise DatabaseError(f"{name_of(url)} has no tables of this bot yet: its first start makes them")
     refuse_newer(revision, url)
-    damage = _damage(connection) if is_sqlite(url) else []
+    damage = _damage(connection, quick) if is_sqlite(url) else []
     counted = {} if damage else {name: _count(connection, table) for name, table in _ours(connection).items()}
     return Examination(
         database=name_of(url),
@@ -65,10 +68,12 @@ def _count(connection: Connection, table: Table, *which: ColumnElement[bool]) ->
     return int(connection.scalar(select(func.count()).select_from(table).where(*which)) or 0)
 
 
-def _damage(connection: Connection) -> list[str]:
+def _damage(connection: Connection, quick: bool) -> list[str]:
     """Rows without owners can only be looked for where the pages are sound."""
-    lines = connection.exec_driver_sql(f"PRAGMA integrity_check({FINDINGS})").scalars()
-    if broken := [f"damaged: {line}" for line in lines if line != "ok"]:
+    pragma = "quick_check" if quick else "integrity_check"
+    lines = connection.exec_driver_sql(f"PRAGMA {pragma}({FINDINGS})").scalars()
+    broken = [f"damaged: {line}" for line in lines if line != "ok"]
+    if broken or quick:
         return broken
     orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(FINDINGS)
     return [f"row {row[1]} of {row[0]} refers to a missing row of {row[2]}" for row in orphans]
