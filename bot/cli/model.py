@@ -13,13 +13,15 @@ from bot.cli.shared import ConfigOption, explained, load_config
 
 if TYPE_CHECKING:
     from bot.model.files import Progress
-    from bot.model.weights import LocalWeights
+    from bot.model.manifest import LocalWeights
 
 app = typer.Typer(help="The language models: what can be had, and what is here.", no_args_is_help=True)
 
 NameArgument = Annotated[
     str | None,
-    typer.Argument(help="A name from `model list`, a folder, or a .gguf file; model.name by default."),
+    typer.Argument(
+        help="A name from `model list`, a hub's org/name, a folder or a .gguf file; model.name by default."
+    ),
 ]
 
 
@@ -34,18 +36,18 @@ def list_models(config: ConfigOption = None) -> None:
     from bot.model.weights import find
 
     settings = load_config(config).model
-    table = Table(
-        "", "Name", "Parameters", "On disk", "Languages", "Licence", "Origin", box=None, pad_edge=False
-    )
+    table = Table("", box=None, pad_edge=False, padding=(0, 2, 1, 0))
+    table.add_column("Name", no_wrap=True)
+    table.add_column("Size", no_wrap=True)
+    table.add_column("Languages, licence, origin")
     for entry in CATALOGUE.values():
         here = "✓" if find(entry, settings.dir) else ""
-        size = gigabytes(entry.disk)
-        table.add_row(here, entry.name, entry.parameters, size, entry.languages, entry.licence, entry.origin)
+        size = f"{entry.parameters}\n{gigabytes(entry.disk)}"
+        table.add_row(here, entry.name, size, f"{entry.languages}\n{entry.licence}\n{entry.origin}")
     console = Console()
     console.print(table)
-    console.print(
-        f"✓ is in {settings.dir}. A folder or a .gguf file of your own works by its path.", highlight=False
-    )
+    console.print(f"✓ is in {settings.dir}.", highlight=False, soft_wrap=True)
+    console.print("A hub's org/name works as well, and a folder or a .gguf file of your own by its path.")
 
 
 @app.command()

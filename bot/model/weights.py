@@ -4,16 +4,15 @@ Knows where models are kept and how they get there whole; knows no torch, no tok
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from bot.model import hub, wheels
+from bot.model import hub, manifest, wheels
 from bot.model.catalogue import CATALOGUE, Entry, Hub
 from bot.model.files import (
     Progress,
@@ -26,24 +25,11 @@ from bot.model.files import (
     sha256,
     silent,
 )
+from bot.model.manifest import LocalWeights
 
-MANIFEST = "tandem.json"
-CONVERTER = 1  # raise it when what a conversion writes changes: older folders are then made anew
+__all__ = ["LocalWeights", "ensure", "find"]
+
 LOCK_POLL_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class LocalWeights:
-    """A folder that transformers loads, and where it came from.
-
-    `checksum` is the SHA-256 of the source; empty for a folder of the user's own, which nobody published.
-    """
-
-    folder: Path
-    name: str
-    origin: str
-    licence: str
-    checksum: str
 
 
 def ensure(
@@ -68,7 +54,7 @@ def ensure(
 
 def find(entry: Entry, models_dir: Path) -> LocalWeights | None:
     """The finished folder of a catalogue row, if it is there."""
-    return _finished(models_dir / entry.name)
+    return manifest.read(models_dir / entry.name)
 
 
 def _from_catalogue(entry: Entry, models_dir: Path, progress: Progress) -> LocalWeights:
@@ -99,6 +85,7 @@ def _from_hub(name: str, repo: str, licence: str, models_dir: Path, progress: Pr
             remove(place / ".cache")
             place.rename(folder)
         else:
+            folder.mkdir()
             return LocalWeights(place, name, origin, its_licence, checksum)
         return LocalWeights(folder, name, origin, its_licence, checksum)
 
@@ -124,34 +111,33 @@ def _in_place(folder: Path) -> LocalWeights:
         raise UnsupportedModel(
             f"the model folder {folder} has no {missed}: it must hold a model as hubs keep it"
         )
-    if ours := _finished(folder):
+    if ours := manifest.read(folder):
         return ours
     return LocalWeights(folder, folder.resolve().name, str(folder.resolve()), "not known", "")
 
 
 def _keep(folder: Path, make: Callable[[Path, Path], LocalWeights], progress: Progress) -> LocalWeights:
     """The finished `folder`, else the one that `make` builds: whole or not at all, one process at a time."""
-    if there := _finished(folder):
+    if there := manifest.read(folder):
         return there
     work = folder.with_name(f".{folder.name}.work")
     with disk_errors(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _alone(folder.with_name(f".{folder.name}.lock"), progress):
-            if there := _finished(folder):
+            if there := manifest.read(folder):
                 return there
             _sweep(work)
             work.mkdir(exist_ok=True)
             try:
-                made = make(work, work / "fresh")
-                _write_manifest(made, work / "fresh")
+                fresh = work / "fresh"
+                made = make(work, fresh)
+                manifest.write(made, fresh)
                 remove(folder)
-                (work / "fresh").rename(folder)
+                fresh.rename(folder)
                 remove(work)
             finally:
                 _sweep(work)
-    finished = _finished(folder)
-    assert finished is not None
-    return finished
+    return replace(made, folder=folder) if made.folder == fresh else made
 
 
 def _sweep(work: Path) -> None:
@@ -185,36 +171,6 @@ def _convert(source: Path, folder: Path, progress: Progress) -> str:
 
     folder.mkdir()
     return gguf.convert(source, folder, progress)
-
-
-def _write_manifest(made: LocalWeights, folder: Path) -> None:
-    """Say in `folder` what the model is, and which files make it: here, or where `made` says."""
-    folder.mkdir(exist_ok=True)
-    files = {path.name: path.stat().st_size for path in sorted(made.folder.iterdir()) if path.is_file()}
-    manifest = {
-        "name": made.name,
-        "origin": made.origin,
-        "licence": made.licence,
-        "sha256": made.checksum,
-        "converter": CONVERTER,
-        "folder": "." if made.folder == folder else str(made.folder),
-        "files": files,
-    }
-    text = json.dumps(manifest, indent=2, ensure_ascii=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
-
-
-def _finished(folder: Path) -> LocalWeights | None:
-    """What the manifest in `folder` describes, when every file of it still has its size."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        place = folder / manifest.get("folder", ".")
-        whole = all((place / name).stat().st_size == size for name, size in manifest["files"].items())
-    except (OSError, ValueError, KeyError):
-        return None
-    if not whole or manifest["converter"] != CONVERTER:
-        return None
-    return LocalWeights(place, manifest["name"], manifest["origin"], manifest["licence"], manifest["sha256"])
 
 
 def _who(name: str, catalogue: Mapping[str, Entry]) -> str:

@@ -1,6 +1,8 @@
 """`python -m bot model …` as a user sees it: a process, its output and its exit code."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.model.catalogue import CATALOGUE
+from bot.model.manifest import CONVERTER
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -17,8 +20,8 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 def run(tmp_path: Path) -> Run:
     """Runs `model ARGUMENTS` with an empty model folder and a wide terminal."""
 
-    def start(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        environment = {**os.environ, "TANDEM_MODEL__DIR": str(tmp_path / "models"), "COLUMNS": "300"}
+    def start(*arguments: str, columns: str = "300") -> "subprocess.CompletedProcess[str]":
+        environment = {**os.environ, "TANDEM_MODEL__DIR": str(tmp_path / "models"), "COLUMNS": columns}
         program = "from bot.cli.model import app; app(prog_name='model')"
         return subprocess.run(
             [sys.executable, "-c", program, *arguments],
@@ -42,13 +45,31 @@ def own_model(tmp_path: Path) -> Path:
     return folder
 
 
-def test_list_names_every_model_with_its_licence_and_marks_what_is_here(run: Run) -> None:
-    lines = run("list").stdout.splitlines()
+def test_list_names_every_model_with_its_licence_and_marks_what_is_here(run: Run, tmp_path: Path) -> None:
+    here = tmp_path / "models" / "smollm2-135m"
+    here.mkdir(parents=True)
+    manifest = {
+        "name": "smollm2-135m",
+        "origin": "",
+        "licence": "",
+        "sha256": "",
+        "converter": CONVERTER,
+        "files": {},
+    }
+    (here / "tandem.json").write_text(json.dumps(manifest))
+    listing = run("list").stdout
     for entry in CATALOGUE.values():
-        [row] = [line for line in lines if f" {entry.name} " in line]
-        assert entry.licence in row
-        assert entry.origin in row
-        assert "✓" not in row
+        assert re.search(
+            rf"^. +{re.escape(entry.name)} +{re.escape(entry.parameters)} ", listing, re.MULTILINE
+        )
+        assert entry.licence in listing
+        assert entry.origin in listing
+    assert re.findall(r"^✓ +(\S+) +\d", listing, re.MULTILINE) == ["smollm2-135m"]
+
+
+def test_names_are_whole_in_a_narrow_terminal(run: Run) -> None:
+    listing = run("list", columns="80").stdout
+    assert all(f" {name} " in listing for name in CATALOGUE)
 
 
 def test_pull_tells_origin_licence_and_checksum(run: Run, own_model: Path) -> None:

