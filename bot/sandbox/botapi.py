@@ -15,6 +15,7 @@ from .faults import Effect, Failure, Faults, Lost, Reset, TooMany
 from .feed import Feed
 from .limits import Flooded
 from .methods import METHODS, Api
+from .methods.media import download
 from .objects import JsonObject, compact
 from .params import read_body, read_query
 
@@ -72,6 +73,14 @@ class BotApi:
             return await self._suffer(request, name, values, effect)
         self._log(name, values, 200)
         return self._answer(name, {"ok": True, "result": result}, 200)
+
+    async def file(self, request: Request) -> Response:
+        """A file that the bot may fetch, by the path that getFile gave."""
+        try:
+            file = download(self.api, request.path_params["token"], request.path_params["path"])
+        except ApiError as refused:
+            return Response(compact(refused.envelope()), refused.code, media_type="application/json")
+        return Response(file.content, media_type="application/octet-stream")
 
     def _check(self, token: str, name: str) -> None:
         number, _, secret = token.partition(":")

@@ -23,7 +23,7 @@ def reaches_bot(state: State, chat: Chat, message: Message) -> bool:
 def _is_command(state: State, message: Message) -> bool:
     """A command that the message begins with, and that is not another bot's."""
     first = [entity for entity in message.entities if entity.offset == 0]
-    commands = covered(message.text or "", first, "bot_command")
+    commands = covered(message.words, first, "bot_command")
     return any(command.partition("@")[2].lower() in ("", _username(state)) for command in commands)
 
 
@@ -35,7 +35,7 @@ def _is_reply(state: State, chat: Chat, message: Message) -> bool:
 def _is_mention(state: State, message: Message) -> bool:
     if state.privacy != "mentions":
         return False
-    names = covered(message.text or "", message.entities, "mention")
+    names = covered(message.words, message.entities, "mention")
     by_name = any(name[1:].lower() == _username(state) for name in names)
     return by_name or any(entity.user and entity.user.id == state.bot.id for entity in message.entities)
 

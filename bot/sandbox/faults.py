@@ -15,6 +15,8 @@ from dataclasses import dataclass
 WRITES = frozenset(
     {
         "sendmessage",
+        "senddocument",
+        "sendphoto",
         "editmessagetext",
         "editmessagereplymarkup",
         "deletemessage",

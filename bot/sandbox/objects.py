@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
 JsonObject = dict[str, object]
 
@@ -19,7 +19,7 @@ Privacy = Literal["strict", "mentions", "off"]
 
 
 class Thing(BaseModel):
-    """One thing of the world. Later versions may know more fields than the state file of today."""
+    """One thing of the world. Fields that a newer sandbox saved are left out, not refused."""
 
     model_config = ConfigDict(extra="ignore", validate_assignment=False)
 
@@ -65,8 +65,36 @@ class Button(Thing):
 Keyboard = list[list[Button]]
 
 
+class File(Thing):
+    """Bytes that somebody sent."""
+
+    id: str
+    name: str | None = None
+    mime_type: str | None = None
+    content: Base64Bytes = b""
+
+
+class Attachment(Thing):
+    """What a message brings besides words. `file` is a File's id; the other fields fit the kind."""
+
+    kind: Literal["photo", "document", "voice", "sticker", "poll"]
+    file: str | None = None
+    name: str | None = None
+    mime_type: str | None = None
+    size: int | None = None
+    width: int | None = None
+    height: int | None = None
+    duration: int | None = None
+    emoji: str | None = None
+    question: str | None = None
+    options: list[str] = Field(default_factory=list)
+
+
 class Message(Thing):
-    """A message of a chat. Referred-to things are ids, resolved when the message is shown."""
+    """A message of a chat. Referred-to things are ids, resolved when the message is shown.
+
+    `entities` format the text, or the caption where there is an attachment.
+    """
 
     message_id: int
     chat_id: int
@@ -74,7 +102,10 @@ class Message(Thing):
     from_id: int | None = None
     sender_chat_id: int | None = None
     text: str | None = None
+    caption: str | None = None
     entities: list[Entity] = Field(default_factory=list)
+    attachment: Attachment | None = None
+    media_group: str | None = None
     reply_to: int | None = None
     thread_id: int | None = None
     edit_date: int | None = None
@@ -85,6 +116,11 @@ class Message(Thing):
     protected: bool = False
     forward_origin: JsonObject | None = None
     service: JsonObject = Field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """What it says."""
+        return self.text or self.caption or ""
 
 
 class Chat(Thing):
@@ -167,6 +203,7 @@ class State(Thing):
     commands: list[CommandList] = Field(default_factory=list)
     pending: list[QueuedUpdate] = Field(default_factory=list)
     queries: dict[str, CallbackQuery] = Field(default_factory=dict)
+    files: dict[str, File] = Field(default_factory=dict)
     allowed_updates: list[str] = Field(default_factory=list)
     next_update_id: int = 1
     webhook_url: str = ""

@@ -2,18 +2,20 @@
 
 GET  /api/state?me=ID             everything that the person sees, and a cursor
 GET  /api/events?me=ID&after=CUR  events since the cursor; `reset` when they are no longer known
-POST /api/say, edit, press, react, delete, block, settings
+GET  /api/file/ID                 what somebody sent
+POST /api/say, attach, edit, press, react, delete, block, settings
 """
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Base64Bytes, BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from .attachments import picture_type
 from .feed import Feed
 from .limits import FloodControl
 from .menu import menu
@@ -39,6 +41,17 @@ class Say(Action):
     text: str
     reply_to: int | None = None
     thread: int | None = None
+
+
+class Attach(Action):
+    """Something that is no text: `kind` photo, document, voice, sticker (`text`: its emoji) or poll (its lines)."""
+
+    kind: Literal["photo", "document", "voice", "sticker", "poll"]
+    name: str = ""
+    mime_type: str | None = None
+    content: Base64Bytes = b""
+    text: str = ""
+    reply_to: int | None = None
 
 
 class OnMessage(Action):
@@ -87,6 +100,7 @@ class PageApi:
     def routes(self) -> list[BaseRoute]:
         actions: list[tuple[str, Handler]] = [
             ("say", _action(Say, self._say)),
+            ("attach", _action(Attach, self._attach)),
             ("edit", _action(Edit, self._edit)),
             ("press", _action(Press, self._press)),
             ("react", _action(React, self._react)),
@@ -97,6 +111,7 @@ class PageApi:
         return [
             Route("/api/state", self.state, methods=["GET"]),
             Route("/api/events", self.events, methods=["GET"]),
+            Route("/api/file/{id}", self.file, methods=["GET"]),
             *(Route(f"/api/{name}", handler, methods=["POST"]) for name, handler in actions),
         ]
 
@@ -134,6 +149,15 @@ class PageApi:
             "commands": dump_all(menu(self.world.state, chat, me)),
         }
 
+    async def file(self, request: Request) -> Response:
+        """Pictures are shown, everything else is only to be kept: nothing that people send may run here."""
+        file = self.world.state.files.get(request.path_params["id"])
+        if file is None:
+            return JSONResponse({"error": "the file is not kept any more"}, 404)
+        picture = picture_type(file.content)
+        kept = {} if picture else {"Content-Disposition": "attachment"}
+        return Response(file.content, media_type=picture or "application/octet-stream", headers=kept)
+
     async def events(self, request: Request) -> Response:
         me = self._visitor(request)
         cursor = request.headers.get("last-event-id") or request.query_params.get("after", "")
@@ -152,9 +176,11 @@ class PageApi:
                 position = number_of_event
                 if self._concerns(me, event):
                     yield self._format(position, event)
-            more = await self.feed.until(lambda seen=position: self.feed.last > seen, HEARTBEAT_S)  # type: ignore[misc]
-            if not more:
+            if not await self._anything_after(position):
                 yield ": still here\n\n"
+
+    async def _anything_after(self, position: int) -> bool:
+        return bool(await self.feed.until(lambda: self.feed.last > position, HEARTBEAT_S))
 
     def _concerns(self, me: User, event: Event) -> bool:
         if event.kind == "update":
@@ -173,6 +199,23 @@ class PageApi:
     async def _say(self, do: Say) -> JsonObject:
         message = await self._person(do).say(do.text, do.chat, reply_to=do.reply_to, thread=do.thread)
         return {"message_id": message.message_id}
+
+    async def _attach(self, do: Attach) -> JsonObject:
+        person = self._person(do)
+        how: dict[str, Any] = {"chat": do.chat, "reply_to": do.reply_to}
+        match do.kind:
+            case "photo":
+                await person.photo(do.content, caption=do.text, **how)
+            case "document":
+                await person.file(do.name, do.content, mime_type=do.mime_type, caption=do.text, **how)
+            case "voice":
+                await person.voice(**how)
+            case "sticker":
+                await person.sticker(do.text, **how)
+            case "poll":
+                question, *options = do.text.splitlines()
+                await person.poll(question, options, **how)
+        return {}
 
     async def _edit(self, do: Edit) -> JsonObject:
         await self._person(do).edit(do.message_id, do.text, do.chat)

@@ -5,6 +5,7 @@ Knows HTTP's ways of sending values (query, form, multipart, JSON) and nothing o
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Annotated, TypeVar
@@ -15,6 +16,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from .errors import bad_request
 
 Raw = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that came with the call."""
+
+    name: str
+    mime_type: str
+    content: bytes
+
 
 UNREADABLE = {
     "reply_markup": "can't parse reply keyboard markup JSON object",
@@ -52,7 +63,7 @@ ChatName = Annotated[int | str, BeforeValidator(_chat_name)]
 class Params(BaseModel):
     """Parameters of one method. Unknown ones are ignored, as Telegram does."""
 
-    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True, arbitrary_types_allowed=True)
 
 
 P = TypeVar("P", bound=Params)
@@ -75,7 +86,7 @@ def read_body(body: bytes, content_type: str) -> dict[str, object]:
         if kind == "application/json":
             values = json.loads(body or b"{}")
         elif kind == "multipart/form-data":
-            values = dict(_parts(body, content_type))
+            values = _with_attached(dict(_parts(body, content_type)))
         else:
             values = read_query(body.decode())
     except (ValueError, UnicodeDecodeError):
@@ -89,8 +100,19 @@ def read_query(query: str) -> dict[str, object]:
     return dict(parse_qsl(query, keep_blank_values=True))
 
 
+def _with_attached(values: dict[str, object]) -> dict[str, object]:
+    """`attach://name` stands for the file of that name."""
+    prefix = "attach://"
+    return {
+        key: values.get(value.removeprefix(prefix), value)
+        if isinstance(value, str) and value.startswith(prefix)
+        else value
+        for key, value in values.items()
+    }
+
+
 def _parts(body: bytes, content_type: str) -> list[tuple[str, object]]:
-    """Form fields as text; an uploaded file as its bytes."""
+    """Form fields as text, files as Upload."""
     head = f"Content-Type: {content_type}\r\n\r\n".encode()
     form = BytesParser(policy=HTTP).parsebytes(head + body)
     parts: list[tuple[str, object]] = []
@@ -98,5 +120,7 @@ def _parts(body: bytes, content_type: str) -> list[tuple[str, object]]:
         content = part.get_payload(decode=True)
         name = part.get_param("name", header="content-disposition")
         data = content if isinstance(content, bytes) else b""
-        parts.append((str(name), data if part.get_filename() else data.decode()))
+        file_name = part.get_filename()
+        value = Upload(file_name, part.get_content_type(), data) if file_name else data.decode()
+        parts.append((str(name), value))
     return parts

@@ -6,6 +6,7 @@
     await ann.edit(3, "hello")
     await ann.press(4, "Stop")                           # the button's text; returns the query's id
     await ann.react(4, "👍")
+    await ann.file("notes.md", b"# Notes", caption="What is this about?")
     ann.messages()                                       # plain state, fit for running.wait_for(...)
 
 Chats are named by title, person's name or id; without a chat it is the person's private chat.
@@ -13,11 +14,26 @@ What Telegram itself does to groups (topics, migration, linked channels) is in `
 """
 
 import secrets
+from collections.abc import Sequence
+from typing import Any
 
 from . import entities, wire
+from .attachments import picture_size
 from .delivery import sees_everything
-from .objects import ANONYMOUS_ADMIN, CHANNEL_PERSONA, Button, CallbackQuery, Chat, JsonObject, Message, User
+from .objects import (
+    ANONYMOUS_ADMIN,
+    CHANNEL_PERSONA,
+    Attachment,
+    Button,
+    CallbackQuery,
+    Chat,
+    JsonObject,
+    Message,
+    User,
+)
 from .world import World
+
+MAX_CAPTION = 1024
 
 
 class NotPossible(Exception):
@@ -64,7 +80,7 @@ class Person:
         self, chat: Chat, text: str, reply_to: int | None, thread: int | None, as_chat: Chat | None
     ) -> Message:
         body, found = entities.normalise(text, [])
-        message = self.world.add_message(
+        return self._write(
             chat,
             from_id=self._signature(chat, as_chat),
             sender_chat_id=as_chat.id if as_chat else None,
@@ -73,8 +89,80 @@ class Person:
             reply_to=reply_to or thread,
             thread_id=thread,
         )
+
+    def _write(self, chat: Chat, **fields: object) -> Message:
+        message = self.world.add_message(chat, **fields)
         self.world.deliver("message", message)
         return message
+
+    async def file(
+        self,
+        name: str,
+        content: bytes,
+        chat: int | str | None = None,
+        *,
+        mime_type: str | None = None,
+        **how: Any,
+    ) -> Message:
+        """Send a file as it is; `how` is that of `attach`."""
+        file = self.world.add_file(content, name, mime_type)
+        about = {"name": name, "mime_type": mime_type, "size": len(content)}
+        return await self.attach(Attachment(kind="document", file=file.id, **about), chat, **how)
+
+    async def photo(self, content: bytes, chat: int | str | None = None, **how: Any) -> Message:
+        """Send a PNG or JPEG as a picture."""
+        size = picture_size(content)
+        if size is None:
+            raise NotPossible("only PNG and JPEG can be sent as pictures here")
+        file, (width, height) = self.world.add_file(content), size
+        photo = Attachment(kind="photo", file=file.id, width=width, height=height, size=len(content))
+        return await self.attach(photo, chat, **how)
+
+    async def voice(self, chat: int | str | None = None, **how: Any) -> Message:
+        """Send a voice message, one second of nothing."""
+        file = self.world.add_file(b"OggS")
+        return await self.attach(Attachment(kind="voice", file=file.id, duration=1, size=4), chat, **how)
+
+    async def sticker(self, emoji: str, chat: int | str | None = None, **how: Any) -> Message:
+        """Send a sticker that stands for `emoji`."""
+        file = self.world.add_file(emoji.encode())
+        return await self.attach(Attachment(kind="sticker", file=file.id, emoji=emoji, size=4), chat, **how)
+
+    async def poll(
+        self, question: str, options: Sequence[str], chat: int | str | None = None, **how: Any
+    ) -> Message:
+        """Ask everybody something."""
+        return await self.attach(
+            Attachment(kind="poll", question=question, options=list(options)), chat, **how
+        )
+
+    async def attach(
+        self,
+        attachment: Attachment,
+        chat: int | str | None = None,
+        *,
+        caption: str = "",
+        reply_to: int | None = None,
+        thread: int | None = None,
+        album: str | None = None,
+    ) -> Message:
+        """Send something that is no text; pictures of one `album` belong together."""
+        where = self._chat(chat)
+        if reply_to is not None:
+            self._message(where, reply_to)
+        body, found = entities.normalise(caption, [])
+        if len(body) > MAX_CAPTION:
+            raise NotPossible(f"a caption has at most {MAX_CAPTION} characters")
+        return self._write(
+            where,
+            from_id=self.user.id,
+            attachment=attachment,
+            caption=body or None,
+            entities=found,
+            media_group=album,
+            reply_to=reply_to or thread,
+            thread_id=thread,
+        )
 
     def _signature(self, chat: Chat, as_chat: Chat | None) -> int:
         if as_chat is None:
@@ -84,12 +172,13 @@ class Person:
     async def edit(self, message_id: int, text: str, chat: int | str | None = None) -> Message:
         """Change one's own message."""
         message = self._message(self._chat(chat), message_id)
-        if message.from_id != self.user.id or message.text is None:
-            raise NotPossible("only one's own text messages can be edited")
+        if message.from_id != self.user.id or (message.text is None and message.attachment is None):
+            raise NotPossible("only one's own text messages and captions can be edited")
         body, found = entities.normalise(text, [])
-        if not body or len(body) > entities.MAX_TEXT:
-            raise NotPossible(f"a message has 1 to {entities.MAX_TEXT} characters")
-        if body != message.text:
+        shortest, longest = (1, entities.MAX_TEXT) if message.attachment is None else (0, MAX_CAPTION)
+        if not shortest <= len(body) <= longest:
+            raise NotPossible(f"a message has {shortest} to {longest} characters")
+        if body != message.words:
             self.world.change_text(message, body, found)
             self.world.deliver("edited_message", message)
         return message

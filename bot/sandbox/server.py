@@ -92,7 +92,8 @@ class Sandbox:
             ]
         )
         bot = Route("/bot{token}/{method}", self.bot_api.endpoint, methods=["GET", "POST"])
-        return Starlette(routes=[bot, Mount("/", Guard(page, key))])
+        files = Route("/file/bot{token}/{path:path}", self.bot_api.file, methods=["GET"])
+        return Starlette(routes=[bot, files, Mount("/", Guard(page, key))])
 
 
 @dataclass(frozen=True, slots=True)

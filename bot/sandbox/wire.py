@@ -1,5 +1,6 @@
 """The Bot API's JSON of the world's things: what the bot gets to see. Pure functions over the state."""
 
+from .attachments import attached
 from .objects import Button, Chat, Entity, JsonObject, MemberStatus, Message, State, User, dump
 
 _ADMIN_RIGHTS = (
@@ -81,8 +82,9 @@ def message(state: State, one: Message, *, quoted: bool = False) -> JsonObject:
         "is_automatic_forward": True if one.from_id == 777000 else None,
         "edit_date": one.edit_date,
         "has_protected_content": one.protected or None,
-        "text": one.text,
-        "entities": [entity(each) for each in one.entities] or None,
+        "media_group_id": one.media_group,
+        **_words(one),
+        **(attached(one.message_id, one.attachment) if one.attachment else {}),
         "link_preview_options": one.link_preview,
         "reply_markup": keyboard(one.keyboard) if one.keyboard else None,
         **one.service,
@@ -90,6 +92,14 @@ def message(state: State, one: Message, *, quoted: bool = False) -> JsonObject:
     if not quoted and one.reply_to in where.messages:
         body["reply_to_message"] = message(state, where.messages[one.reply_to], quoted=True)
     return _given(body)
+
+
+def _words(one: Message) -> JsonObject:
+    """Text and caption go by different names, and so do their entities."""
+    found = [entity(each) for each in one.entities] or None
+    if one.attachment is None:
+        return {"text": one.text, "entities": found}
+    return {"caption": one.caption, "caption_entities": found}
 
 
 def entity(one: Entity) -> JsonObject:

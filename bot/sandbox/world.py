@@ -16,6 +16,7 @@ from .objects import (
     Chat,
     ChatType,
     Entity,
+    File,
     JsonObject,
     Keyboard,
     MemberStatus,
@@ -31,6 +32,7 @@ BOT_USERNAME = "tandem_bot"
 ANN_ID, LI_LEI_ID = 1_001, 1_002
 TEAM_ID = -1_002_000_000_001
 KEPT_MESSAGES = 2000
+KEPT_FILES, KEPT_BYTES = 200, 32 << 20
 QUERY_LIFETIME_S = 60
 UPDATE_LIFETIME_S = 24 * 3600
 QUERY_UPDATE_LIFETIME_S = 150
@@ -45,7 +47,7 @@ Clock = Callable[[], float]
 class Event:
     """Something that changed.
 
-    `kind` is message, edit, delete, reaction, action, answer, chat, commands or update.
+    `kind` is message, edit, delete, reaction, action, answer, chat, commands, settings or update.
     """
 
     kind: str
@@ -129,7 +131,7 @@ class World:
         lines = [f"— {chat.title or self.state.user(chat.id).first_name} ({chat.id}) —"]
         for message in chat.messages.values():
             author = self.state.user(message.from_id).first_name if message.from_id else chat.title
-            text = message.text if message.text is not None else f"[{', '.join(message.service)}]"
+            text = message.text if message.text is not None else _label(message)
             lines.append(f"{message.message_id:>4} {author}: {text}")
         return lines
 
@@ -146,8 +148,23 @@ class World:
         self.tell("message", chat.id, dump(message))
         return message
 
+    def add_file(self, content: bytes, name: str | None = None, mime_type: str | None = None) -> File:
+        """Keep what somebody sent; the oldest files make room."""
+        file = File(id=f"file-{secrets.token_hex(8)}", name=name, mime_type=mime_type)
+        file.content = content
+        self.state.files[file.id] = file
+        kept = list(self.state.files.values())
+        while len(kept) > KEPT_FILES or sum(len(each.content) for each in kept) > KEPT_BYTES:
+            del self.state.files[kept.pop(0).id]
+        return file
+
     def change_text(self, message: Message, text: str, entities: list[Entity]) -> None:
-        message.text, message.entities, message.edit_date = text, entities, self.now
+        """Change the text of a message, or the caption of an attachment."""
+        if message.attachment is None:
+            message.text = text
+        else:
+            message.caption = text or None
+        message.entities, message.edit_date = entities, self.now
         self.tell("edit", message.chat_id, dump(message))
 
     def change_keyboard(self, message: Message, keyboard: Keyboard) -> None:
@@ -239,3 +256,10 @@ class World:
         event = Event(kind, chat_id, data)
         for listener in list(self.listeners):
             listener(event)
+
+
+def _label(message: Message) -> str:
+    """A message without text, for the transcript."""
+    if message.attachment is None:
+        return f"[{', '.join(message.service)}]"
+    return f"[{message.attachment.kind}] {message.caption or ''}".rstrip()

@@ -2,16 +2,12 @@
 
 import functools
 import json
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
-from pathlib import Path
-from typing import Any
 
 import aiogram.methods
 import httpx
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
 from pydantic import BaseModel, TypeAdapter
 from telegram import (
     Bot,
@@ -19,6 +15,7 @@ from telegram import (
     BotName,
     ChatFullInfo,
     ChatMember,
+    File,
     Message,
     TelegramObject,
     Update,
@@ -35,6 +32,9 @@ PTB_TYPES: dict[str, type[TelegramObject]] = {
     "getme": User,
     "getupdates": Update,
     "sendmessage": Message,
+    "senddocument": Message,
+    "sendphoto": Message,
+    "getfile": File,
     "editmessagetext": Message,
     "editmessagereplymarkup": Message,
     "getchat": ChatFullInfo,
@@ -183,7 +183,13 @@ async def new_bot(running: Running) -> AsyncIterator[Callable[[], Awaitable[Bot]
 
         async def new() -> Bot:
             requests = [HTTPXRequest(httpx_kwargs={"trust_env": False}) for _ in range(2)]
-            bot = Bot(running.token, running.base_url, request=requests[0], get_updates_request=requests[1])
+            bot = Bot(
+                running.token,
+                running.base_url,
+                f"{running.url}file/bot",
+                request=requests[0],
+                get_updates_request=requests[1],
+            )
             return await stack.enter_async_context(bot)
 
         yield new
@@ -209,47 +215,3 @@ def ann(running: Running) -> Person:
 @pytest.fixture
 def li_lei(running: Running) -> Person:
     return running.person("李雷")
-
-
-# --- the page in a real browser ------------------------------------------------------------------
-
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Path:
-    """Debian's Chromium. Without it the tests are skipped with a reason, and fail in CI."""
-    if not CHROMIUM.exists():
-        reason = f"{CHROMIUM} is missing: the page was not tested in a browser (make test installs it)"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    return CHROMIUM
-
-
-@pytest.fixture
-async def browser(chromium: Path) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-async def new_page(browser: Browser, running: Running) -> AsyncIterator[Callable[..., Awaitable[Page]]]:
-    """Open the sandbox's page as somebody; in the end nothing may have gone wrong or outside in it."""
-    problems: list[str] = []
-
-    async def new(person: str = "Ann", chat: str | None = None, **context: Any) -> Page:
-        options = {"locale": "en-GB", "viewport": {"width": 1100, "height": 800}, **context}
-        page = await (await browser.new_context(**options)).new_page()
-        page.on("pageerror", lambda error: problems.append(f"error: {error}"))
-        page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
-        page.on("request", lambda sent: problems.append(sent.url) if running.url not in sent.url else None)
-        world = running.world
-        me = world.user(person).id
-        await page.goto(f"{running.url}#{me}/{world.chat(chat or person).id}")
-        await page.get_by_test_id("chat-title").wait_for()
-        return page
-
-    yield new
-    assert problems == []

@@ -40,7 +40,7 @@ async def test_what_is_not_possible(bot: Bot, ann: Person, li_lei: Person, runni
     await bot.send_message(ann.user.id, "not yours")
     with pytest.raises(NotPossible, match="empty message"):
         await ann.say(" \n ")
-    with pytest.raises(NotPossible, match="own text messages"):
+    with pytest.raises(NotPossible, match="own text messages and captions"):
         await ann.edit(1, "mine")
     with pytest.raises(NotPossible, match="no message 9"):
         await ann.say("hi", reply_to=9)

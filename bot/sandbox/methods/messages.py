@@ -2,16 +2,15 @@
 
 from typing import Annotated
 
-from bot.sandbox import entities, markup, wire
-from bot.sandbox.entities import EntityError
+from bot.sandbox import entities, wire
 from bot.sandbox.errors import bad_request
-from bot.sandbox.objects import Chat, Entity, JsonObject, Message, Thing
-from bot.sandbox.params import ChatName, Decoded, Flag, Params
+from bot.sandbox.objects import Entity, JsonObject, Message
+from bot.sandbox.params import ChatName, Decoded, Params
 
 from .keyboards import ReplyMarkup, checked_keyboard
 from .registry import Api, method
+from .sending import SendParams, post, thread_of, written
 
-MAX_BYTES = 1 << 15
 DELETABLE_S = 48 * 3600
 NOT_MODIFIED = (
     "message is not modified: specified new message content and reply markup are exactly the same "
@@ -33,37 +32,6 @@ ACTIONS = {
     "record_video_note",
     "upload_video_note",
 }
-# These Telegram finds by itself and ignores when a bot sends them.
-_FOUND = {
-    "mention",
-    "hashtag",
-    "cashtag",
-    "bot_command",
-    "url",
-    "email",
-    "phone_number",
-    "bank_card_number",
-}
-_ASKED = {
-    "bold",
-    "italic",
-    "underline",
-    "strikethrough",
-    "spoiler",
-    "code",
-    "pre",
-    "text_link",
-    "text_mention",
-    "custom_emoji",
-    "blockquote",
-    "expandable_blockquote",
-}
-
-
-class ReplyParameters(Thing):
-    message_id: int = 0
-    chat_id: int | str | None = None
-    allow_sending_without_reply: bool = False
 
 
 class TextParams(Params):
@@ -71,91 +39,26 @@ class TextParams(Params):
     entities: Annotated[list[Entity] | None, Decoded] = None
     parse_mode: str = ""
     link_preview_options: Annotated[JsonObject | None, Decoded] = None
-    reply_markup: Annotated[ReplyMarkup | None, Decoded] = None
 
 
-class SendMessage(TextParams):
-    chat_id: ChatName | None = None
-    message_thread_id: int | None = None
-    reply_parameters: Annotated[ReplyParameters | None, Decoded] = None
-    disable_notification: Flag = False
-    protect_content: Flag = False
+class SendMessage(TextParams, SendParams):
+    pass
 
 
 @method("sendMessage", SendMessage)
 def send_message(api: Api, p: SendMessage) -> JsonObject:
-    text, found = written(api, p)
-    keyboard = checked_keyboard(p.reply_markup)
-    chat = api.writable(p.chat_id)
-    reply_to = _reply_to(chat, p.reply_parameters)
-    thread = _thread(chat, p.message_thread_id)
-    if len(text) > entities.MAX_TEXT:
-        raise bad_request("message is too long")
-    message = api.world.add_message(
-        chat,
-        from_id=api.world.bot.id,
-        text=text,
-        entities=found,
-        reply_to=reply_to or thread,
-        thread_id=thread,
-        keyboard=keyboard,
-        link_preview=p.link_preview_options,
-        silent=p.disable_notification,
-        protected=p.protect_content,
-    )
-    return wire.message(api.world.state, message)
+    text, found = _text(api, p)
+    return post(api, p, entities.MAX_TEXT, text=text, entities=found, link_preview=p.link_preview_options)
 
 
-def written(api: Api, p: TextParams) -> tuple[str, list[Entity]]:
-    """The text as Telegram stores it. Raises ApiError for one that it refuses."""
+def _text(api: Api, p: TextParams) -> tuple[str, list[Entity]]:
+    """Unlike a caption, a text must not be empty."""
     if not p.text:
         raise bad_request("message text is empty")
-    if len(p.text.encode()) > MAX_BYTES:
-        raise bad_request("text is too long")
-    try:
-        text, given = (
-            markup.parse(p.text, p.parse_mode) if p.parse_mode else (p.text, _asked(p.entities or []))
-        )
-        text, found = entities.normalise(text, _with_users(api, given))
-    except EntityError as error:
-        raise bad_request(str(error)) from None
+    text, found = written(api, p.text, p.parse_mode, p.entities)
     if not text:
         raise bad_request("text must be non-empty")
     return text, found
-
-
-def _asked(given: list[Entity]) -> list[Entity]:
-    for entity in given:
-        if entity.type not in _ASKED | _FOUND:
-            raise bad_request("can't parse MessageEntity: Unsupported type specified")
-    return [entity for entity in given if entity.type in _ASKED]
-
-
-def _with_users(api: Api, given: list[Entity]) -> list[Entity]:
-    """A text_mention names a user by id; one that the bot does not know stays plain text."""
-    known = api.world.state.users
-    resolved = (
-        entity.model_copy(update={"user": known.get(entity.user.id)}) if entity.user else entity
-        for entity in given
-    )
-    return [entity for entity in resolved if entity.type != "text_mention" or entity.user]
-
-
-def _reply_to(chat: Chat, reply: ReplyParameters | None) -> int | None:
-    if reply is None or reply.message_id in chat.messages:
-        return reply.message_id if reply else None
-    if reply.allow_sending_without_reply:
-        return None
-    raise bad_request("message to be replied not found")
-
-
-def _thread(chat: Chat, thread: int | None) -> int | None:
-    """A topic of the forum. The General topic has no number in sends."""
-    if not thread:
-        return None
-    if thread not in chat.topics:
-        raise bad_request("message thread not found")
-    return thread
 
 
 class EditMessageReplyMarkup(Params):
@@ -170,7 +73,7 @@ class EditMessageText(TextParams, EditMessageReplyMarkup):
 
 @method("editMessageText", EditMessageText)
 def edit_message_text(api: Api, p: EditMessageText) -> JsonObject:
-    text, found = written(api, p)
+    text, found = _text(api, p)
     keyboard = checked_keyboard(p.reply_markup)
     message = own_message(api, p.chat_id, p.message_id)
     if message.text is None:
@@ -238,6 +141,6 @@ def send_chat_action(api: Api, p: SendChatAction) -> bool:
     chat = api.writable(p.chat_id)
     # Unlike a send, an action may name the General topic.
     if p.message_thread_id not in (None, 0, 1):
-        _thread(chat, p.message_thread_id)
+        thread_of(chat, p.message_thread_id)
     api.world.tell("action", chat.id, {"action": p.action.lower(), "thread_id": p.message_thread_id})
     return True

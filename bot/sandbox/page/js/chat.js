@@ -3,8 +3,7 @@
 import { composer } from "./composer.js";
 import { h, iconButton, logo } from "./dom.js";
 import { words } from "./i18n.js";
-import { attempt } from "./message.js";
-import { actionMenu } from "./overlay.js";
+import { actionMenu, attempt } from "./overlay.js";
 import { pictureOf } from "./portrait.js";
 import { activeChat, here, isBlocked, isTyping, on, open, store, titleOf, userOf } from "./store.js";
 import { timeline } from "./timeline.js";

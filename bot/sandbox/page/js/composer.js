@@ -1,8 +1,9 @@
 // The composer: writing, replying, editing. Enter sends, Shift+Enter breaks the line, ↑ edits the last message.
 
+import { attachMenu, summary } from "./attachment.js";
 import { h, icon, iconButton } from "./dom.js";
 import { words } from "./i18n.js";
-import { attempt } from "./message.js";
+import { attempt } from "./overlay.js";
 import { activeChat, authorOf, beginEdit, endFocus, here, isBlocked, messagesOf, on, store, titleOf } from "./store.js";
 import { suggestions } from "./suggest.js";
 
@@ -14,8 +15,9 @@ export function composer() {
   const suggest = suggestions(input, chosen);
   const focus = h("div", { class: "focus-bar", hidden: true, data: { testid: "focus-bar" } });
   const menu = iconButton("menu", words.commands, openMenu, { data: { testid: "command-menu" } });
+  const clip = iconButton("clip", words.attach, (event) => attachMenu(event.currentTarget, attach), { data: { testid: "attach" } });
   const send = h("button", { type: "submit", class: "send", "aria-label": words.send, title: words.send, data: { testid: "send" } }, icon("send"));
-  const form = h("form", { class: "composer", onsubmit: (event) => (event.preventDefault(), submit()) }, menu, input, send);
+  const form = h("form", { class: "composer", onsubmit: (event) => (event.preventDefault(), submit()) }, menu, clip, input, send);
   const blocked = h("div", { class: "blocked", hidden: true }, words.blocked, h("button", { type: "button", class: "plain", onclick: () => attempt(here("block", { blocked: false })) }, words.unblock));
   const node = h("div", { class: "writing" }, suggest.node, focus, form, blocked);
 
@@ -80,6 +82,15 @@ export function composer() {
     });
   }
 
+  /** Send something with what is written as its caption. */
+  async function attach(values) {
+    const { replyTo } = store;
+    const text = values.text ?? input.value;
+    if (values.text === undefined) write("");
+    endFocus();
+    await attempt(here("attach", { ...values, text, ...(replyTo && { reply_to: replyTo.message_id }) }));
+  }
+
   function chosen(text, complete) {
     write(text);
     if (complete) submit();
@@ -99,10 +110,10 @@ export function composer() {
     const title = editing ? words.editing : words.replyTo(authorOf(about).name);
     focus.replaceChildren(
       icon(editing ? "edit" : "reply"),
-      h("div", {}, h("b", {}, title), h("span", {}, about.text ?? "")),
+      h("div", {}, h("b", {}, title), h("span", {}, summary(about))),
       iconButton("close", words.cancel, cancel),
     );
-    if (editing) write(editing.text);
+    if (editing) write(editing.text ?? editing.caption ?? "");
     input.focus();
   }
 

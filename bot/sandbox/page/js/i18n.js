@@ -20,7 +20,9 @@ const WORDS = {
     joined: (names) => `${names} joined`, left: (name) => `${name} left`, topic: (name) => `Topic “${name}” was created`,
     migratedTo: "This group became a supergroup", migratedFrom: "This supergroup was a group before", service: "Something happened",
     spoiler: "Hidden text, press to show", failed: (why) => `Not possible: ${why}`, offline: "The sandbox cannot be reached",
-    options: "Chat options", deletedMessage: "Deleted message", anonymous: "Anonymous admin", more: "More", copied: "Copied",
+    options: "Chat options", attach: "Send something else", photoOrFile: "Picture or file…", photo: "Picture", file: "File", voice: "Voice message",
+    sticker: "Sticker", poll: "Poll", samplePoll: "Tea or coffee?\nTea\nCoffee",
+    deletedMessage: "Deleted message", anonymous: "Anonymous admin", more: "More", copied: "Copied",
   },
   zh: {
     sandbox: "沙盒", note: "这是本机上的 Telegram 替身，你写的内容不会离开这台机器。",
@@ -41,7 +43,9 @@ const WORDS = {
     joined: (names) => `${names} 加入了群组`, left: (name) => `${name} 离开了群组`, topic: (name) => `已创建话题“${name}”`,
     migratedTo: "此群组已升级为超级群组", migratedFrom: "此超级群组由普通群组升级而来", service: "发生了一件事",
     spoiler: "隐藏的文字，点按显示", failed: (why) => `无法完成：${why}`, offline: "无法连接沙盒",
-    options: "聊天选项", deletedMessage: "已删除的消息", anonymous: "匿名管理员", more: "更多", copied: "已复制",
+    options: "聊天选项", attach: "发送其他内容", photoOrFile: "图片或文件…", photo: "图片", file: "文件", voice: "语音消息",
+    sticker: "贴纸", poll: "投票", samplePoll: "喝茶还是咖啡？\n茶\n咖啡",
+    deletedMessage: "已删除的消息", anonymous: "匿名管理员", more: "更多", copied: "已复制",
   },
 };
 

@@ -1,8 +1,9 @@
 // One message as a node: bubble, quote, text, buttons, reactions, and what can be done with it.
 
+import { attachmentNode, summary } from "./attachment.js";
 import { h, icon, iconButton } from "./dom.js";
 import { clock, words } from "./i18n.js";
-import { alertBox, popover, toast } from "./overlay.js";
+import { alertBox, attempt, popover, toast } from "./overlay.js";
 import { portrait } from "./portrait.js";
 import { activeChat, authorOf, beginEdit, beginReply, here, on, store, userOf } from "./store.js";
 import { richText } from "./text.js";
@@ -17,12 +18,8 @@ on("answer", (answer) => {
   if (answer.text) (answer.alert ? alertBox : toast)(answer.text);
 });
 
-export function attempt(work) {
-  return work.catch((error) => toast(words.failed(error.message)));
-}
-
 export function messageNode(message) {
-  if (message.text === undefined) return serviceNode(message);
+  if (message.text === undefined && !message.attachment) return serviceNode(message);
   const mine = message.from_id === store.me && message.sender_chat_id === undefined;
   const author = authorOf(message);
   const data = { testid: "message", id: message.message_id, author: author.id };
@@ -46,9 +43,17 @@ function bubble(message, author, named) {
     "div", { class: "bubble", onclick: (event) => clicked(event, message) },
     named && h("div", { class: `author author-${Math.abs(author.id) % 7}` }, author.name),
     replied && quote(message.reply_to),
-    h("div", { class: "text", dir: "auto", data: { testid: "message-text" } }, richText(message.text, message.entities, (text) => attempt(here("say", { text })))),
+    message.attachment && attachmentNode(message.attachment),
+    said(message),
     meta(message),
   );
+}
+
+function said(message) {
+  const text = message.text ?? message.caption;
+  if (text === undefined) return null;
+  const command = (each) => attempt(here("say", { text: each }));
+  return h("div", { class: "text", dir: "auto", data: { testid: "message-text" } }, richText(text, message.entities, command));
 }
 
 // A click on a message replies to it, unless it selects text or is meant for something inside.
@@ -72,7 +77,7 @@ function quote(id) {
   return h(
     "button", { type: "button", class: "quote", onclick: show, data: { testid: "quote" } },
     h("b", {}, original ? authorOf(original).name : words.deletedMessage),
-    h("span", {}, original?.text ?? ""),
+    h("span", {}, original ? summary(original) : ""),
   );
 }
 

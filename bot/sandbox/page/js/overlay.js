@@ -11,6 +11,9 @@ export function toast(text) {
   setTimeout(() => node.remove(), TOAST_MS);
 }
 
+/** Do something; what the sandbox refuses is told in a toast. */
+export const attempt = (work) => work.catch((error) => toast(words.failed(error.message)));
+
 export function alertBox(text) {
   const dialog = h(
     "dialog", { class: "alert", data: { testid: "alert" }, onclose: () => dialog.remove() },

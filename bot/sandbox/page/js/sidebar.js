@@ -1,8 +1,9 @@
 // The sidebar: who you are, your chats, and the page's own preferences.
 
+import { summary } from "./attachment.js";
 import { h, iconButton, logo } from "./dom.js";
 import { clock, language, setLanguage, words } from "./i18n.js";
-import { popover } from "./overlay.js";
+import { attempt, popover } from "./overlay.js";
 import { pictureOf, portrait } from "./portrait.js";
 import { authorOf, become, isTyping, messagesOf, on, open, reload, setSwitches, store, titleOf, userOf } from "./store.js";
 import { nextTheme, theme } from "./theme.js";
@@ -41,7 +42,7 @@ function persons() {
     const user = userOf(id);
     return h(
       "button",
-      { type: "button", role: "radio", "aria-checked": String(id === store.me), class: "person", data: { testid: `person-${id}` }, onclick: () => become(id, sameChat(id)) },
+      { type: "button", role: "radio", "aria-checked": String(id === store.me), class: "person", data: { testid: `person-${id}` }, onclick: () => attempt(become(id, sameChat(id))) },
       portrait(id, "tiny"), user.first_name,
     );
   };
@@ -79,8 +80,8 @@ function row(chat) {
 function preview(chat, last) {
   if (isTyping(chat.id)) return words.typing;
   if (!last) return words.empty;
-  const named = chat.type !== "private" && last.text !== undefined;
-  return `${named ? `${authorOf(last).name}: ` : ""}${last.text ?? "…"}`;
+  const named = chat.type !== "private" && (last.text !== undefined || last.attachment);
+  return `${named ? `${authorOf(last).name}: ` : ""}${summary(last) || "…"}`;
 }
 
 function footer() {
@@ -105,8 +106,8 @@ function switchLanguage() {
 
 function switches(anchor) {
   const option = (value) => h("option", { value, selected: value === store.settings.privacy }, words.privacyOf[value]);
-  const privacy = h("select", { onchange: () => setSwitches({ privacy: privacy.value }) }, ["strict", "mentions", "off"].map(option));
-  const limits = h("input", { type: "checkbox", role: "switch", checked: store.settings.limits, onchange: () => setSwitches({ limits: limits.checked }) });
+  const privacy = h("select", { onchange: () => attempt(setSwitches({ privacy: privacy.value })) }, ["strict", "mentions", "off"].map(option));
+  const limits = h("input", { type: "checkbox", role: "switch", checked: store.settings.limits, onchange: () => attempt(setSwitches({ limits: limits.checked })) });
   popover(anchor, [
     h("h2", {}, words.switches),
     h("label", { class: "field" }, words.privacy, privacy),

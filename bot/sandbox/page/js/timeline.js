@@ -85,7 +85,7 @@ export function timeline() {
 const sender = (message) => `${message.from_id}/${message.sender_chat_id}`;
 
 function follows(previous, message) {
-  if (!previous || previous.text === undefined || day(previous.date) !== day(message.date)) return false;
+  if (!previous || (previous.text === undefined && !previous.attachment) || day(previous.date) !== day(message.date)) return false;
   return sender(previous) === sender(message) && message.date - previous.date < TOGETHER_S;
 }
 
