@@ -31,6 +31,7 @@ from bot.history.store import Store
 from bot.model.api import Model, Sampling
 from bot.model.local import LocalModel, LocalSettings
 from bot.model.reference import ReferenceModel
+from bot.model.results import Remembering
 from bot.tasks.chat import Chat
 from bot.tasks.sentiment import Sentiment
 from bot.transport.client import make_bot
@@ -77,7 +78,7 @@ async def running(config: Config, folder: Path) -> AsyncIterator[None]:
         database = Database(config.database.url)
         stack.push_async_callback(database.close)
         await database.migrate()
-        model = await stack.enter_async_context(await open_model(config.model, folder))
+        model = _remembering(config, await stack.enter_async_context(await open_model(config.model, folder)))
         bot = make_bot(config.telegram)
         intake = Intake(bot)
         await intake.connect()
@@ -104,6 +105,15 @@ async def open_model(settings: ModelSettings, folder: Path) -> AbstractAsyncCont
         else:
             return LocalModel.opened(folder, _local_settings(settings))
     return ReferenceModel.opened(folder, context=settings.context, waiting=settings.waiting)
+
+
+def _remembering(config: Config, model: Model) -> Remembering:
+    return Remembering(
+        model,
+        entries=config.model.results,
+        lifetime_s=config.model.results_hours * 3600,
+        greetings=config.chat.greetings,
+    )
 
 
 def _local_settings(settings: ModelSettings) -> LocalSettings:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -50,6 +51,17 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
+def _split(value: object) -> object:
+    """`1, 2` in the environment is what `[1, 2]` is in the file."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Ids = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_split)]
+"""Ids of people (above 0) or groups (below 0)."""
+
+
 class Telegram(Section):
     """How Telegram is reached, and who administers the bot."""
 
@@ -57,15 +69,8 @@ class Telegram(Section):
     token_file: Path | None = None
     base_url: str = "https://api.telegram.org/bot"
     proxy: SecretStr = SecretStr("")
-    admins: Annotated[tuple[int, ...], NoDecode] = ()
-
-    @field_validator("admins", mode="before")
-    @classmethod
-    def split_ids(cls, value: object) -> object:
-        """`1, 2` in the environment is what `[1, 2]` is in the file."""
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
+    admins: Ids = ()
+    answer_within_hours: float = Field(12, ge=0)
 
     @field_validator("token_file", mode="before")
     @classmethod
@@ -120,6 +125,17 @@ class Telegram(Section):
         return self.model_copy(update={"token": SecretStr(words[0]), "token_file": None})
 
 
+class Access(Section):
+    """Who may use the bot, and how much. 0 is no limit."""
+
+    mode: Literal["open", "list", "invite"] = "open"
+    users: Ids = ()
+    groups: Ids = ()
+    turns_per_day: int = Field(500, ge=0)
+    group_turns_per_day: int = Field(2000, ge=0)
+    messages_per_minute: int = Field(30, ge=0)
+
+
 class ModelSettings(Section):
     """Which model answers, and what it may use of this machine."""
 
@@ -132,6 +148,8 @@ class ModelSettings(Section):
     running: int = Field(8, ge=1, le=64)
     waiting: int = Field(64, ge=1, le=10000)
     memory_mb: int = Field(512, ge=32, le=1_000_000)
+    results: int = Field(1000, ge=1, le=1_000_000)
+    results_hours: float = Field(24, gt=0, le=8760)
 
     @field_validator("dir")
     @classmethod
@@ -149,6 +167,7 @@ class Chat(Section):
     top_k: int = Field(20, ge=0)
     repetition_penalty: float = Field(1.1, ge=1, le=2)
     history_tokens: int = Field(1024, ge=0, le=131072)
+    greetings: tuple[str, ...] = ("hi", "hello", "hey", "你好", "您好", "嗨", "在吗", "早上好", "晚上好")
 
 
 class Sentiment(Section):
