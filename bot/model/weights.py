@@ -52,6 +52,22 @@ def ensure(
     raise UnknownModel(_who(name, catalogue))
 
 
+def present(
+    name: str, models_dir: Path, *, catalogue: Mapping[str, Entry] = CATALOGUE
+) -> LocalWeights | None:
+    """What `ensure` would return at once; None where it would have to fetch or convert. Raises WeightsError."""
+    if entry := catalogue.get(name):
+        return find(entry, models_dir)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _in_place(path)
+    if path.is_file() and path.suffix == ".gguf":
+        return manifest.read(models_dir / _folder_name(path))
+    if hub.NAME.fullmatch(name):
+        return manifest.read(models_dir / name.replace("/", "--"))
+    raise UnknownModel(_who(name, catalogue))
+
+
 def find(entry: Entry, models_dir: Path) -> LocalWeights | None:
     """The finished folder of a catalogue row, if it is there."""
     return manifest.read(models_dir / entry.name)
@@ -92,17 +108,19 @@ def _from_hub(name: str, repo: str, licence: str, models_dir: Path, progress: Pr
     return _keep(models_dir / name, make, progress)
 
 
-def _from_file(source: Path, models_dir: Path, progress: Progress) -> LocalWeights:
-    """A converted folder per state of the file, so that a start need not read all of it to know it."""
+def _folder_name(source: Path) -> str:
+    """One per state of the file, so that a start need not read all of it to know it."""
     state = source.stat()
     identity = f"{source.resolve()}\n{state.st_size}\n{state.st_mtime_ns}".encode()
-    name = f"{source.stem}-{hashlib.sha256(identity).hexdigest()[:8]}"
+    return f"{source.stem}-{hashlib.sha256(identity).hexdigest()[:8]}"
 
+
+def _from_file(source: Path, models_dir: Path, progress: Progress) -> LocalWeights:
     def make(work: Path, folder: Path) -> LocalWeights:
         licence = _convert(source, folder, progress) or "not stated in the file"
         return LocalWeights(folder, source.stem, str(source.resolve()), licence, sha256(source))
 
-    return _keep(models_dir / name, make, progress)
+    return _keep(models_dir / _folder_name(source), make, progress)
 
 
 def _in_place(folder: Path) -> LocalWeights:
