@@ -61,6 +61,9 @@ def _split(value: object) -> object:
 Ids = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_split)]
 """Ids of people (above 0) or groups (below 0)."""
 
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""Texts without commas."""
+
 
 class Telegram(Section):
     """How Telegram is reached, and who administers the bot."""
@@ -167,7 +170,7 @@ class Chat(Section):
     top_k: int = Field(20, ge=0)
     repetition_penalty: float = Field(1.1, ge=1, le=2)
     history_tokens: int = Field(1024, ge=0, le=131072)
-    greetings: tuple[str, ...] = ("hi", "hello", "hey", "你好", "您好", "嗨", "在吗", "早上好", "晚上好")
+    greetings: Words = ("hi", "hello", "hey", "你好", "您好", "嗨", "在吗", "早上好", "晚上好")
 
 
 class Sentiment(Section):

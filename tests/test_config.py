@@ -1,5 +1,6 @@
 """The configuration as an operator meets it: a file, variables, and one line for each mistake."""
 
+import json
 import os
 import re
 import tomllib
@@ -69,8 +70,12 @@ def another(section: str, key: str, default: object) -> object:
             return "http://127.0.0.1:1/bot"
         case "telegram.proxy":
             return "socks5://127.0.0.1:1"
-        case "telegram.admins":
-            return [12345678, 23456789]
+        case "telegram.admins" | "access.users" | "access.groups":
+            return [12345678, -23456789]
+        case "chat.greetings":
+            return ["hi", "你好"]
+        case "access.mode":
+            return "invite"
         case "model.dir":
             return "models"
         case "model.engine":
@@ -120,7 +125,7 @@ def test_every_value_comes_from_the_file_or_the_environment(
     section: str, key: str, default: object, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     value = another(section, key, default)
-    text = f'"{value}"' if isinstance(value, str) else str(value)
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, str | list) else str(value)
     (home / "config.toml").write_text(f"[{section}]\n{key} = {text}\n", encoding="utf-8")
     from_file = shown(load())
     assert from_file[section][key] == value
