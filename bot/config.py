@@ -235,6 +235,7 @@ class Config(BaseSettings):
     )
 
     telegram: Telegram = Field(default_factory=Telegram)
+    access: Access = Field(default_factory=Access)
     model: ModelSettings = Field(default_factory=ModelSettings)
     chat: Chat = Field(default_factory=Chat)
     sentiment: Sentiment = Field(default_factory=Sentiment)

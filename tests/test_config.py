@@ -186,7 +186,7 @@ def test_a_file_that_is_not_toml(refusal: Refusal) -> None:
     ("text", "told"),
     [
         ("[chat]\ntopk = 5", "chat.topk: unknown key; [chat] has system_prompt, max_new_tokens, "),
-        ("[chats]\ntop_k = 5", "chats: unknown key; the sections are telegram, model, chat, "),
+        ("[chats]\ntop_k = 5", "chats: unknown key; the sections are telegram, access, model, chat, "),
         ("top_k = 5", "top_k: unknown key; the sections are "),
         ("chat = 5", "chat: must be a table, [chat]"),
         ("[chat]\ntop_k = 'many'", "chat.top_k = 'many': must be a valid integer"),
