@@ -6,6 +6,7 @@ The only place that knows all parts. Nothing here decides what the bot says or d
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -32,6 +33,7 @@ from bot.model.api import Model, Sampling
 from bot.model.local import LocalModel, LocalSettings
 from bot.model.reference import ReferenceModel
 from bot.model.results import Remembering
+from bot.observe.heartbeat import beat
 from bot.tasks.chat import Chat
 from bot.tasks.sentiment import Sentiment
 from bot.transport.client import make_bot
@@ -43,6 +45,10 @@ STARTUP_ERRORS = (ConfigError, DatabaseError, TransportError, BackendUnusable)
 """What may end a start; each has a message for the person who started the bot."""
 
 SHUTDOWN_SECONDS = 10.0
+
+# Beyond these the heartbeat stops. A long poll answers within a minute, a step of the model within a second or two.
+MOST_SILENCE_SECONDS = 120.0
+MOST_STEP_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +96,16 @@ async def running(config: Config, folder: Path) -> AsyncIterator[None]:
         await stack.enter_async_context(_background(publish_menus(outbox, config.telegram.admins)))
         polling = intake.run(Journal(database, bot.id), dispatcher.process_update)
         await stack.enter_async_context(_background(polling, lambda: intake.stop(SHUTDOWN_SECONDS)))
+        heartbeat = beat(config.heartbeat_file, lambda: _is_well(intake, model))
+        await stack.enter_async_context(_background(heartbeat))
         yield
+
+
+def _is_well(intake: Intake, model: Model) -> bool:
+    """Telegram answered lately, and the model does not hang."""
+    answered = intake.last_round_trip
+    silent = answered is None or time.monotonic() - answered > MOST_SILENCE_SECONDS
+    return not silent and model.load().step_s < MOST_STEP_SECONDS
 
 
 async def open_model(settings: ModelSettings, folder: Path) -> AbstractAsyncContextManager[Model]:

@@ -2,7 +2,7 @@
 
 import typer
 
-from bot.cli import check, db, model, run, sandbox
+from . import check, db, model, run, sandbox
 
 app = typer.Typer(
     name="tandem",

@@ -79,12 +79,16 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How busy the model is now: `tokens_per_s` over the last busy seconds, `memory_bytes` resident."""
+    """How busy the model is now: `tokens_per_s` over the last busy seconds, `memory_bytes` resident.
+
+    `step_s` is how long the step under way has taken so far; many seconds mean that it hangs.
+    """
 
     running: int
     waiting: int
     tokens_per_s: float
     memory_bytes: int
+    step_s: float = 0.0
 
 
 class ModelError(Exception):

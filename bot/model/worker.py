@@ -101,6 +101,7 @@ class Worker:
         self._jobs: dict[Request, Job] = {}
         self._news: list[tuple[Job, News]] = []
         self._speed = Speed()
+        self._step_began: float | None = None
         self._stopping = False
 
     def submit(self, job: Job) -> None:
@@ -122,8 +123,9 @@ class Worker:
 
     def load(self) -> Load:
         """A reading from outside; the numbers may be a step old."""
-        running = self._engine.running
-        return Load(running, len(self._jobs) - running, self._speed.tokens_per_s, resident_bytes())
+        running, began = self._engine.running, self._step_began
+        step_s = 0.0 if began is None else self._clock() - began
+        return Load(running, len(self._jobs) - running, self._speed.tokens_per_s, resident_bytes(), step_s)
 
     def run(self) -> None:
         """Work until stopped. Sleeps in the queue when there is nothing to do."""
@@ -178,10 +180,13 @@ class Worker:
         return len(queue) >= self._waiting
 
     def _step(self) -> None:
-        before = self._clock()
-        events = self._engine.step()
+        began = self._step_began = self._clock()
+        try:
+            events = self._engine.step()
+        finally:
+            self._step_began = None
         drawn = sum(len(event.tokens) for event in events if isinstance(event, Tokens))
-        self._speed.stepped(drawn, self._clock() - before)
+        self._speed.stepped(drawn, self._clock() - began)
         self._handle(events)
         self._tell_places()
 

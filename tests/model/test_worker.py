@@ -1,0 +1,36 @@
+"""What the engine's thread tells of itself from outside."""
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.model.api import ChatMessage
+from bot.model.local import LocalModel, LocalSettings
+
+
+async def test_a_step_that_hangs_is_seen_from_outside(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, release = threading.Event(), threading.Event()
+    async with LocalModel.opened(tiny_model, LocalSettings(weights="fp32", context=256, threads=1)) as model:
+        assert model.load().step_s == 0
+        forward = model.forward.forward
+
+        def hanging(batch: Any) -> Any:
+            entered.set()
+            release.wait(60)
+            return forward(batch)
+
+        monkeypatch.setattr(model.forward, "forward", hanging)
+        verdict = asyncio.create_task(model.classify("mood", [ChatMessage("user", "x")], ["a", "b"]))
+        await asyncio.to_thread(entered.wait, 60)
+        first = model.load().step_s
+        while not model.load().step_s > first:  # noqa: ASYNC110  # it grows by itself
+            await asyncio.sleep(0)
+        release.set()
+        await verdict
+        while model.load().step_s:  # noqa: ASYNC110
+            await asyncio.sleep(0)
