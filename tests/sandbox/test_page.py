@@ -216,7 +216,7 @@ async def test_switching_person_language_and_theme(new_page: NewPage, ann: Perso
 
 async def test_a_chinese_browser_gets_a_chinese_page(new_page: NewPage) -> None:
     page = await new_page(locale="zh-CN", color_scheme="dark")
-    await expect(page.get_by_role("button", name="发送")).to_be_visible()
+    await expect(page.get_by_role("button", name="发送", exact=True)).to_be_visible()
 
 
 async def test_a_phone_shows_one_thing_at_a_time(new_page: NewPage, bot: Bot) -> None:
