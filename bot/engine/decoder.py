@@ -128,6 +128,10 @@ class Forward(Protocol):
         """float32 [rows, vocab] from what `forward` returned."""
         ...
 
+    def top(self, logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """The `count` largest logits of each row and their token ids, [rows, count], largest first."""
+        ...
+
     def scores(self, states: Tensor, tokens: Sequence[int]) -> Tensor:
         """The logits of a few tokens only, float32 [rows, len(tokens)]: reads their rows of the head, not all."""
         ...
@@ -164,6 +168,11 @@ class Decoder:
     def logits(self, states: Tensor) -> Tensor:
         """See Forward."""
         return self.weights.head(states)
+
+    def top(self, logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """See Forward."""
+        values, tokens = logits.topk(count)
+        return values, tokens
 
     def scores(self, states: Tensor, tokens: Sequence[int]) -> Tensor:
         """See Forward."""

@@ -6,11 +6,13 @@ one Done from some later step, whatever happens.
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import takewhile
 
 import torch
 
 from bot.engine.decoder import Batch, Forward, Span
+from bot.engine.guess import Trust, propose
 from bot.engine.kv import Pool, PoolExhausted, Slot
 from bot.engine.requests import (
     Counts,
@@ -37,6 +39,8 @@ class Running:
     tokens: list[int]
     cached: int
     feeding: Sequence[int] = ()
+    guesses: Sequence[int] = ()
+    trust: Trust = field(default_factory=Trust)
     wanted: range = range(0)
     branches: Sequence[range] = ()
 
@@ -52,15 +56,36 @@ class Running:
         return Counts(prompt, self.cached, len(self.tokens) - prompt)
 
 
+@dataclass(frozen=True, slots=True)
+class Guessing:
+    """How many tokens are guessed per stream and step, and up to how many streams rows are cheap enough."""
+
+    most_tokens: int
+    most_streams: int
+
+
+OFF = Guessing(0, 0)
+
+
 class Engine:
     """Continuous batching over one decoder and one pool of slots."""
 
-    def __init__(self, decoder: Forward, pool: Pool, *, running: int, context: int, budget: Budget) -> None:
+    def __init__(
+        self,
+        decoder: Forward,
+        pool: Pool,
+        *,
+        running: int,
+        context: int,
+        budget: Budget,
+        guessing: Guessing = OFF,
+    ) -> None:
         self.decoder = decoder
         self.pool = pool
         self.max_running = running
         self.context = context
         self.budget = budget
+        self.guessing = guessing
         self._waiting: deque[Generate] = deque()
         self._scores: deque[Score] = deque()
         self._streams: list[Running] = []
@@ -186,8 +211,10 @@ class Engine:
     def _add(self, batch: Batch, running: Running, count: int) -> None:
         start = len(running.slot.tokens)
         last = count == running.pending
-        running.feeding = running.tokens[start : start + count]
-        running.wanted = batch.add(Span(running.slot, running.feeding, start, start), wanted=1 if last else 0)
+        running.guesses = self._guess(running) if last and count == 1 else ()
+        running.feeding = [*running.tokens[start : start + count], *running.guesses]
+        wanted = 1 + len(running.guesses) if last else 0
+        running.wanted = batch.add(Span(running.slot, running.feeding, start, start), wanted)
         if last and isinstance(running.request, Score):
             running.branches = list(_add_branches(batch, running, running.request))
 
@@ -215,20 +242,43 @@ class Engine:
         self._events.append(Scored(request, totals))
         self._end(running, "stop")
 
+    def _guess(self, running: Running) -> list[int]:
+        """Tokens to check in advance: only while rows are cheap, and no more than may still be drawn."""
+        if not isinstance(running.request, Generate) or len(self._streams) > self.guessing.most_streams:
+            return []
+        left = running.request.max_new_tokens - running.counts.generated - 1
+        return propose(running.tokens, min(left, running.trust.most(self.guessing.most_tokens)))
+
     def _draw(self, streams: Sequence[Running], states: torch.Tensor) -> None:
+        """Draw a token for every row. What was drawn behind a wrong guess does not count."""
         if not streams:
             return
-        logits = self.decoder.logits(states[[running.wanted[0] for running in streams]])
-        rows = [Row(_generate(running).sampling, len(running.tokens), running.tokens) for running in streams]
-        for running, token in zip(streams, sample(logits, rows), strict=True):
-            request = _generate(running)
-            if token in request.stop_tokens:
-                self._end(running, "stop")
-                continue
-            running.tokens.append(token)
-            self._events.append(Tokens(request, (token,)))
-            if running.counts.generated == request.max_new_tokens:
-                self._end(running, "length")
+        logits = self.decoder.logits(states[[row for running in streams for row in running.wanted]])
+        rows = [row for running in streams for row in _rows(running)]
+        drawn = iter(sample(logits, rows, self.decoder.top))
+        for running in streams:
+            tokens = [next(drawn) for _ in running.wanted]
+            right = sum(
+                1
+                for _ in takewhile(
+                    lambda pair: pair[0] == pair[1], zip(running.guesses, tokens, strict=False)
+                )
+            )
+            running.trust.learn(len(running.guesses), right)
+            self._append(running, tokens[: right + 1])
+
+    def _append(self, running: Running, tokens: Sequence[int]) -> None:
+        """New tokens, up to the end of the answer. Keys and values of wrong guesses are dropped."""
+        request = _generate(running)
+        shown = list(takewhile(lambda token: token not in request.stop_tokens, tokens))
+        running.tokens += shown
+        running.slot.truncate(len(running.tokens) - 1)
+        if shown:
+            self._events.append(Tokens(request, shown))
+        if len(shown) < len(tokens):
+            self._end(running, "stop")
+        elif running.counts.generated == request.max_new_tokens:
+            self._end(running, "length")
 
     def _end(self, running: Running, reason: FinishReason, detail: str = "") -> None:
         request = running.request
@@ -239,6 +289,20 @@ class Engine:
             self._verdicts.remove(running)
             self.pool.release(running.slot)
         self._events.append(Done(request, reason, running.counts, detail))
+
+
+def _rows(running: Running) -> Iterator[Row]:
+    """What the sampler must know of each wanted row: as if the guesses before it had been drawn."""
+    seen = [*running.tokens, *running.guesses]
+    for index in range(len(running.wanted)):
+        length = len(running.tokens) + index
+        yield Row(_generate(running).sampling, length, seen[:length])
+
+
+def _agreeing(guesses: Sequence[int], tokens: Sequence[int]) -> int:
+    """How many guesses from the first on were right; there is one token more than guesses."""
+    wrong = (place for place, guess in enumerate(guesses) if guess != tokens[place])
+    return next(wrong, len(guesses))
 
 
 def _generate(running: Running) -> Generate:

@@ -4,12 +4,18 @@ The draw for a position depends on the request's seed and on that position alone
 company, and a guessed token that is checked in advance is accepted exactly when it would have been drawn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+
+Top = Callable[[Tensor, int], tuple[Tensor, Tensor]]
+"""The `count` largest numbers of each row and their places, largest first; see decoder.Forward."""
+
+STEP = 64
+"""Requests with about the same top_k share one selection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +27,11 @@ class SamplingParameters:
     top_k: int = 0
     repetition_penalty: float = 1.0
     seed: int = 0
+
+    @property
+    def most(self) -> int:
+        """Number of tokens that can be drawn; 0 is all."""
+        return 1 if self.temperature == 0 else self.top_k
 
     def draw(self, position: int) -> float:
         """The uniform number in [0, 1) that decides the token at `position` (Philox, a counter-based generator)."""
@@ -36,16 +47,18 @@ class Row:
     seen: Sequence[int]
 
 
-def sample(logits: Tensor, rows: Sequence[Row]) -> list[int]:
+def sample(logits: Tensor, rows: Sequence[Row], top: Top) -> list[int]:
     """Token ids for float32 [rows, vocab] logits, which may be changed in place."""
     for line, row in zip(logits, rows, strict=True):
         if row.parameters.repetition_penalty != 1.0 and row.seen:
             _penalize(line, row)
-    best = logits.argmax(dim=1).tolist()
-    return [
-        token if row.parameters.temperature == 0 else _draw(line, row)
-        for token, line, row in zip(best, logits, rows, strict=True)
-    ]
+    drawn = [0] * len(rows)
+    for count, places in _by_count(rows, logits.shape[1]):
+        chosen = logits if len(places) == len(rows) else logits[places]
+        values, tokens = (numpy.numpy() for numpy in top(chosen.contiguous(), count))
+        for index, place in enumerate(places):
+            drawn[place] = _draw(values[index], tokens[index], rows[place])
+    return drawn
 
 
 def _penalize(logits: Tensor, row: Row) -> None:
@@ -56,13 +69,24 @@ def _penalize(logits: Tensor, row: Row) -> None:
     logits[seen] = torch.where(values > 0, values / penalty, values * penalty)
 
 
-def _draw(logits: Tensor, row: Row) -> int:
+def _by_count(rows: Sequence[Row], vocabulary: int) -> Iterator[tuple[int, list[int]]]:
+    """Places of rows that need about the same number of tokens to choose from, and that number."""
+    groups: dict[int, list[int]] = {}
+    for place, row in enumerate(rows):
+        most = row.parameters.most
+        needed = 1 if most == 1 else -(-most // STEP) * STEP if most else vocabulary
+        groups.setdefault(min(needed, vocabulary), []).append(place)
+    yield from groups.items()
+
+
+def _draw(values: "np.ndarray[tuple[int], np.dtype[np.float32]]", tokens: Sequence[int], row: Row) -> int:
     """Inverse transform sampling over the tokens that top-k and top-p leave, most probable first."""
     parameters = row.parameters
-    count = parameters.top_k or len(logits)
-    values, tokens = logits.topk(min(count, len(logits)))
-    probabilities = values.div(parameters.temperature).softmax(dim=0)
-    cumulative = probabilities.cumsum(dim=0)
-    kept = int((cumulative - probabilities < parameters.top_p).sum())
+    if parameters.temperature == 0:
+        return int(tokens[0])
+    values = values[: parameters.top_k or None]
+    weights = np.exp((values - values[0]).astype(np.float64) / parameters.temperature)
+    cumulative = np.cumsum(weights / weights.sum())
+    kept = 1 + int(np.searchsorted(cumulative[:-1], parameters.top_p))
     threshold = parameters.draw(row.position) * cumulative[kept - 1]
-    return int(tokens[torch.searchsorted(cumulative[:kept], threshold, right=True).clamp_max(kept - 1)])
+    return int(tokens[min(int(np.searchsorted(cumulative[:kept], threshold, side="right")), kept - 1)])

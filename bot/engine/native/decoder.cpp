@@ -4,8 +4,11 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <functional>
+#include <limits>
 #include <vector>
 
 #include "attention.h"
@@ -228,6 +231,40 @@ class Decoder {
   size_t size_ = 0;
 };
 
+// The `count` largest of `n` values, largest first; among equal ones the first comes first.
+inline void top(const float* values, int n, int count, float* best, int32_t* places) {
+  // The count-th largest maximum of a block is a bound that at least `count` values reach.
+  constexpr int kBlock = 256;
+  std::vector<float> maxima((n + kBlock - 1) / kBlock), sorted;
+  for (size_t block = 0; block < maxima.size(); ++block) {
+    const int end = std::min<int>(n, (block + 1) * kBlock);
+    int i = block * kBlock;
+    Vec highest = splat(-std::numeric_limits<float>::infinity());
+    for (; i + kLanes <= end; i += kLanes) {
+      const Vec v = load(values + i);
+      highest = v > highest ? v : highest;
+    }
+    float maximum = -std::numeric_limits<float>::infinity();
+    for (int lane = 0; lane < kLanes; ++lane) maximum = std::max(maximum, highest[lane]);
+    for (; i < end; ++i) maximum = std::max(maximum, values[i]);
+    maxima[block] = maximum;
+  }
+  float bound = -std::numeric_limits<float>::infinity();
+  if (count <= static_cast<int>(maxima.size())) {
+    sorted = maxima;
+    std::nth_element(sorted.begin(), sorted.begin() + count - 1, sorted.end(), std::greater<float>());
+    bound = sorted[count - 1];
+  }
+  std::vector<int32_t> found;
+  for (size_t block = 0; block < maxima.size(); ++block)
+    if (maxima[block] >= bound)
+      for (int i = block * kBlock; i < std::min<int>(n, (block + 1) * kBlock); ++i)
+        if (values[i] >= bound) found.push_back(i);
+  const auto larger = [&](int32_t a, int32_t b) { return values[a] != values[b] ? values[a] > values[b] : a < b; };
+  std::partial_sort(found.begin(), found.begin() + count, found.end(), larger);
+  for (int i = 0; i < count; ++i) places[i] = found[i], best[i] = values[found[i]];
+}
+
 }  // namespace tandem
 
 using tandem::Decoder;
@@ -265,6 +302,13 @@ void tandem_forward(Decoder* decoder, float* x, int32_t rows, const float* cosin
 }
 void tandem_logits(Decoder* decoder, const float* states, int32_t rows, float* out) {
   decoder->logits(states, rows, out);
+}
+
+void tandem_top(Decoder* decoder, const float* logits, int32_t rows, int32_t width, int32_t count, float* best,
+                int32_t* places) {
+  decoder->threads().loop(rows, [&](int row) {
+    tandem::top(logits + static_cast<size_t>(row) * width, width, count, best + row * count, places + row * count);
+  });
 }
 
 }  // extern "C"

@@ -63,6 +63,15 @@ class NativeDecoder:
         self._library.tandem_logits(self._decoder, states.data_ptr(), len(states), out.data_ptr())
         return out
 
+    def top(self, logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """See Forward."""
+        rows, width = logits.shape
+        values, places = torch.empty(rows, count), torch.empty(rows, count, dtype=torch.int32)
+        self._library.tandem_top(
+            self._decoder, logits.data_ptr(), rows, width, count, values.data_ptr(), places.data_ptr()
+        )
+        return values, places
+
     def scores(self, states: Tensor, tokens: Sequence[int]) -> Tensor:
         """See Forward."""
         return states @ self._output_embedding[list(tokens)].float().T

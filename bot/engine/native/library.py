@@ -72,6 +72,7 @@ _FUNCTIONS = {
             c_void_p,
         ),
     ),
+    "tandem_top": (None, (c_void_p, c_void_p, c_int32, c_int32, c_int32, c_void_p, c_void_p)),
     "tandem_logits": (None, (c_void_p, c_void_p, c_int32, c_void_p)),
 }
 

@@ -1,0 +1,95 @@
+"""Guessed tokens save steps and never change what is drawn."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.engine.guess import Trust, propose
+from bot.engine.loop import OFF, Guessing
+from bot.engine.requests import Generate
+from bot.engine.sampling import SamplingParameters
+
+GUESSING = Guessing(most_tokens=5, most_streams=4)
+
+
+def count_steps(run, *requests):
+    for request in requests:
+        run.engine.submit(request)
+    steps = 0
+    while run.engine.busy:
+        run.step()
+        steps += 1
+    return steps
+
+
+@pytest.mark.parametrize("weights", ["fp32", "native"])
+@pytest.mark.parametrize("temperature", [0.0, 0.3, 0.8])
+def test_answers_are_the_same_with_and_without_guesses(harness, prompt, weights, temperature):
+    drawn = SamplingParameters(temperature=temperature, top_k=8, repetition_penalty=1.05, seed=9)
+    texts = [prompt(6) * 5, prompt(12) * 3, prompt(30)]
+    found = []
+    for guessing in (OFF, GUESSING):
+        run = harness("qwen2.5", weights)
+        run.engine.guessing = guessing
+        requests = [Generate(text, max_new_tokens=60, sampling=drawn) for text in texts]
+        run.run(*requests)
+        found.append([run.tokens(request) for request in requests])
+    assert found[0] == found[1]
+
+
+def test_a_text_that_repeats_itself_takes_fewer_steps(harness, prompt):
+    text = prompt(20)
+    steps = {}
+    for guessing in (OFF, GUESSING):
+        run = harness("qwen2.5")
+        run.engine.guessing = guessing
+        steps[guessing] = count_steps(run, Generate(text, max_new_tokens=200))
+    assert steps[GUESSING] < 0.9 * steps[OFF]
+
+
+def test_a_stop_token_among_right_guesses_ends_the_answer(harness, prompt):
+    text = prompt(20)
+    plain = harness("qwen2.5")
+    request = Generate(text, max_new_tokens=200)
+    plain.run(request)
+    stop = plain.tokens(request)[-1]
+    for guessing in (OFF, GUESSING):
+        run = harness("qwen2.5")
+        run.engine.guessing = guessing
+        request = Generate(text, max_new_tokens=200, stop_tokens=frozenset({stop}), conversation="a")
+        run.run(request)
+        assert run.done(request).reason == "stop"
+        assert stop not in run.tokens(request)
+        # What is kept for the next turn is exactly what was said, without any wrong guess.
+        again = Generate([*text, *run.tokens(request), 5], max_new_tokens=3, conversation="a")
+        run.run(again)
+        assert run.tokens(again) == run.reference(again.tokens, 3)
+
+
+def test_the_newest_occurrence_of_the_longest_ending_is_continued():
+    assert propose([1, 2, 3, 9, 1, 2, 3, 8, 1, 2, 3], 2) == [8, 1]
+    assert propose([7, 2, 3, 9, 5, 1, 2, 3, 8, 6, 7, 2, 3], 1) == [9]
+    assert propose([1, 2, 3, 4], 3) == []
+    assert propose([1, 2, 1, 2], 0) == []
+    assert propose([], 3) == []
+
+
+@given(st.lists(st.integers(0, 3), max_size=40), st.integers(0, 6))
+def test_a_guess_is_always_something_that_stood_behind_the_same_ending(tokens, most):
+    guess = propose(tokens, most)
+    assert len(guess) <= most
+    if guess:
+        ending = tokens[-2:]
+        joined = [tokens[i : i + 2 + len(guess)] for i in range(len(tokens))]
+        assert ending + guess in joined
+
+
+def test_trust_falls_with_wrong_guesses_and_comes_back():
+    trust = Trust()
+    assert trust.most(4) == 4
+    for _ in range(10):
+        trust.learn(4, 0)
+    assert trust.most(4) == 0
+    for _ in range(10):
+        trust.learn(1, 1)
+    assert trust.most(4) == 4
