@@ -19,6 +19,9 @@ from bot.model.tokens import StopFilter, TextStream
 
 log = logging.getLogger(__name__)
 
+COMPANY_S = 0.001
+"""How long the first request after a rest waits for company, for one pass over the weights serves both."""
+
 SPEED_MEMORY = 0.9
 """Weight of the past in the moving averages of speed, per step or request."""
 
@@ -144,11 +147,13 @@ class Worker:
             self._post_news()
 
     def _take_commands(self) -> Iterable[Command]:
-        if not self._engine.busy:
+        """All that wait. After a rest also what comes right behind: a message asks for verdict and answer together."""
+        rested = not self._engine.busy
+        if rested:
             yield self._commands.get()
         try:
             while True:
-                yield self._commands.get_nowait()
+                yield self._commands.get(timeout=COMPANY_S) if rested else self._commands.get_nowait()
         except Empty:
             return
 
