@@ -16,14 +16,14 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 CHROMIUM = /usr/bin/chromium
 
-.PHONY: sandbox install test lint chromium lock clean
+.PHONY: sandbox install test lint chromium postgresql lock clean
 
 sandbox: install
 	@$(BIN)/python -m bot sandbox --host $(HOST) --port $(PORT) $(if $(MODEL),--model "$(MODEL)")
 
 install: $(VENV)/.installed
 
-test: $(VENV)/.tested lint chromium
+test: $(VENV)/.tested lint chromium postgresql
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.tested
@@ -54,6 +54,12 @@ chromium:
 	  || { apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends \
 	         chromium fonts-noto-cjk fonts-noto-color-emoji; } \
 	  || { echo 'Chromium cannot be installed here: the browser test will be skipped.'; test -z "$$CI"; }
+
+# The history is tested on PostgreSQL too. Where it cannot be installed those tests are skipped, and say so; in CI never.
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+	  || { apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends postgresql; } \
+	  || { echo 'PostgreSQL cannot be installed here: the history is tested on SQLite only.'; test -z "$$CI"; }
 
 # The newest releases that pyproject.toml allows, as a fresh environment gets them.
 lock:

@@ -27,9 +27,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from bot.config import cache_home
-from bot.model.catalogue import DEFAULT, SMOLLM2, Entry, Wheel, Wheels
-from bot.model.weights import ensure
+from bot.model.catalogue import Entry, Wheel, Wheels
 
 CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 MERGES = ["Ġ t", "Ġt h", "Ġth e", "h e", "l l", "Ġ 2", "2 0", "20 2"]
@@ -277,15 +275,3 @@ except WeightsError as error:
     for process in started:
         process.kill()
         process.communicate()
-
-
-@pytest.fixture(scope="session")
-def small_model_folder() -> Path:
-    """SmolLM2-135M, fetched once into the user's cache."""
-    return ensure(SMOLLM2.name, cache_home() / "models").folder
-
-
-@pytest.fixture(scope="session")
-def real_model_folder() -> Path:
-    """The default model, fetched once into the user's cache."""
-    return ensure(DEFAULT.name, cache_home() / "models").folder
