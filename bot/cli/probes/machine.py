@@ -39,12 +39,14 @@ def cpu(settings: "Config") -> Iterator[Finding]:
 
 def _native(cache: Path) -> Finding:
     """The compiled engine. Raises NotCompiled."""
-    from bot.engine.native import library, selftest
+    from bot.engine.native import library
 
     if not library.file(cache).exists():
         return Finding(
             "CPU", f"the first start compiles the engine for this CPU, once, with {library.compiler()}"
         )
+    from bot.engine.native import selftest  # late: it brings torch
+
     compiled = library.load(cache)
     off = selftest.error(compiled, 1)
     if off > selftest.TOLERANCE:
