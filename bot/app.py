@@ -9,22 +9,38 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from telegram import Bot
-from telegram.ext import Application, ApplicationBuilder, CommandHandler, MessageHandler, filters
+from telegram import Bot, Update
+from telegram.ext import (
+    Application,
+    ApplicationBuilder,
+    ChatMemberHandler,
+    CommandHandler,
+    MessageHandler,
+    TypeHandler,
+    filters,
+)
 
 from bot.config import Config, ConfigError, ModelSettings
 from bot.engine.backend import BackendUnusable
 from bot.engine.checkpoint import UnsupportedModel, read_architecture
+from bot.handlers.access import AccessHandler, Rules
 from bot.handlers.account import AccountHandler
 from bot.handlers.admin import AdminHandler
 from bot.handlers.chat import ChatHandler
 from bot.handlers.errors import ErrorHandler
+from bot.handlers.groups import GroupsHandler
 from bot.handlers.menu import publish_menus
+from bot.handlers.refusals import Refusals
 from bot.handlers.replies import Replies
+from bot.handlers.roles import Admins
 from bot.handlers.sentiment import SentimentHandler
+from bot.handlers.stats import StatsHandler
+from bot.history.access import Access
 from bot.history.database import Database
 from bot.history.errors import DatabaseError
 from bot.history.journal import Journal
@@ -33,6 +49,7 @@ from bot.model.api import Model, Sampling
 from bot.model.local import LocalModel, LocalSettings
 from bot.model.reference import ReferenceModel
 from bot.model.results import Remembering
+from bot.observe.counters import Counters
 from bot.observe.heartbeat import beat
 from bot.tasks.chat import Chat
 from bot.tasks.sentiment import Sentiment
@@ -53,6 +70,10 @@ MOST_STEP_SECONDS = 60.0
 log = logging.getLogger(__name__)
 
 Dispatcher = Application[Any, Any, Any, Any, Any, Any]
+Clock = Callable[[], float]
+
+GATE = -1
+"""The group of handlers that every update passes before the others."""
 
 
 async def run_until_stopped(config: Config, folder: Path) -> None:
@@ -75,10 +96,11 @@ async def stop_signal() -> None:
 
 
 @asynccontextmanager
-async def running(config: Config, folder: Path) -> AsyncIterator[None]:
+async def running(config: Config, folder: Path, clock: Clock = time.time) -> AsyncIterator[None]:
     """The whole bot on the model in `folder`; updates are being fetched when the block is entered.
 
-    Leaving it stops fetching first, then lets answers reach the screen or stay in the journal, and ends the model last.
+    `clock` tells the time of day. Leaving the block stops fetching first, then lets answers reach the screen or stay
+    in the journal, and ends the model last.
     """
     async with AsyncExitStack() as stack:
         database = Database(config.database.url)
@@ -91,14 +113,20 @@ async def running(config: Config, folder: Path) -> AsyncIterator[None]:
         stack.push_async_callback(bot.shutdown)
         outbox = Outbox(bot)
         await stack.enter_async_context(_background(outbox.run(), lambda: outbox.close(SHUTDOWN_SECONDS)))
-        dispatcher = build(config, bot, model, Store(database, bot.id), outbox)
+        now = partial(_utc, clock)
+        store, access = Store(database, bot.id, now), Access(database, bot.id, now)
+        dispatcher = build(config, bot, model, store, access, outbox, clock)
         await stack.enter_async_context(_initialized(dispatcher))
         await stack.enter_async_context(_background(publish_menus(outbox, config.telegram.admins)))
-        polling = intake.run(Journal(database, bot.id), dispatcher.process_update)
+        polling = intake.run(Journal(database, bot.id, now), dispatcher.process_update)
         await stack.enter_async_context(_background(polling, lambda: intake.stop(SHUTDOWN_SECONDS)))
         heartbeat = beat(config.heartbeat_file, lambda: _is_well(intake, model))
         await stack.enter_async_context(_background(heartbeat))
         yield
+
+
+def _utc(clock: Clock) -> datetime:
+    return datetime.fromtimestamp(clock(), UTC)
 
 
 def _is_well(intake: Intake, model: Model) -> bool:
@@ -143,7 +171,9 @@ def _local_settings(settings: ModelSettings) -> LocalSettings:
     )
 
 
-def build(config: Config, bot: Bot, model: Model, store: Store, outbox: Outbox) -> Dispatcher:
+def build(
+    config: Config, bot: Bot, model: Model, store: Store, access: Access, outbox: Outbox, clock: Clock
+) -> Dispatcher:
     """Handlers around the model, and which update goes to which."""
     sentiment = Sentiment(
         model,
@@ -151,24 +181,46 @@ def build(config: Config, bot: Bot, model: Model, store: Store, outbox: Outbox) 
         {config.sentiment.positive: "positive", config.sentiment.negative: "negative"},
     )
     chat = Chat(model, config.chat.system_prompt, _sampling(config), config.chat.history_tokens)
-    replies = Replies(outbox)
+    replies, counters = Replies(outbox), Counters()
+    refusals, admins, rules = Refusals(outbox, replies), Admins(config.telegram.admins), _rules(config)
     account = AccountHandler(store, chat, replies)
-    admin = AdminHandler(config.telegram.admins, store, model, replies)
+    admin = AdminHandler(bot.bot, rules.mode == "invite", admins, access, outbox, replies, refusals, clock)
     # Updates come from Intake, one call of process_update each; the Application only chooses the handler.
     dispatcher = ApplicationBuilder().bot(bot).updater(None).build()
     new = filters.UpdateType.MESSAGE
-    for name, handler in {
+    commands = {
         "start": account.on_start,
         "help": account.on_help,
         "new": account.on_new,
         "sentiment": SentimentHandler(sentiment, replies).on_sentiment,
-        "stats": admin.on_stats,
-    }.items():
+        "stats": StatsHandler(admins, store, model, replies, refusals, clock).on_stats,
+        "invite": admin.on_invite,
+        "block": admin.on_block,
+        "unblock": admin.on_unblock,
+    }
+    gate = AccessHandler(bot.bot, rules, admins, access, refusals, counters, commands, clock)
+    dispatcher.add_handler(TypeHandler(Update, gate.on_update), group=GATE)
+    for name, handler in commands.items():
         dispatcher.add_handler(CommandHandler(name, handler, filters=new))
     talk = ChatHandler(bot.bot, store, outbox, sentiment, chat)
     dispatcher.add_handler(MessageHandler(new & (filters.TEXT | filters.CAPTION), talk.on_message))
-    dispatcher.add_error_handler(ErrorHandler(replies).on_error)
+    groups = GroupsHandler(gate, outbox)
+    dispatcher.add_handler(ChatMemberHandler(groups.on_change, ChatMemberHandler.MY_CHAT_MEMBER))
+    dispatcher.add_error_handler(ErrorHandler(replies, counters).on_error)
     return dispatcher
+
+
+def _rules(config: Config) -> Rules:
+    access = config.access
+    return Rules(
+        mode=access.mode,
+        users=access.users,
+        groups=access.groups,
+        turns_per_day=access.turns_per_day,
+        group_turns_per_day=access.group_turns_per_day,
+        messages_per_minute=access.messages_per_minute,
+        answer_within_s=config.telegram.answer_within_hours * 3600,
+    )
 
 
 def _sampling(config: Config) -> Sampling:

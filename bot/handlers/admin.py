@@ -1,74 +1,163 @@
-"""/stats, for the bot's admins."""
+"""/invite, /block and /unblock: the bot's admins decide who may use it."""
 
+import logging
+import re
+import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
-from telegram import Update
+from telegram import Bot, Message, MessageOriginUser, Update, User
+from telegram.helpers import create_deep_linked_url
 
 from bot.handlers.context import Context
+from bot.handlers.refusals import Refusals
 from bot.handlers.replies import Replies
-from bot.handlers.words import EMOJI, Translate, translate_for
-from bot.history.records import Percentiles, Stats
-from bot.history.store import Store
-from bot.model.api import Load, Model
+from bot.handlers.roles import Admins
+from bot.handlers.words import translate_for
+from bot.history.access import Access
+from bot.transport.errors import CallFailed
+from bot.transport.outbox import Outbox
+
+MOST_USES = 10_000
+LONGEST = timedelta(days=366)
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How many people an invitation lets in, and for how long."""
+
+    uses: int = 1
+    lifetime: timedelta = timedelta(days=7)
 
 
 class AdminHandler:
-    """Commands that only admins may give: people by their own user id, never a group or a channel."""
+    """Commands that only admins may give."""
 
     def __init__(
         self,
-        admins: Collection[int],
-        store: Store,
-        model: Model,
+        me: User,
+        invitations: bool,
+        admins: Admins,
+        access: Access,
+        outbox: Outbox,
         replies: Replies,
-        clock: Callable[[], float] = time.monotonic,
+        refusals: Refusals,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._me = me
+        self._invitations = invitations
         self._admins = admins
-        self._store = store
-        self._model = model
+        self._access = access
+        self._outbox = outbox
         self._replies = replies
+        self._refusals = refusals
         self._clock = clock
-        self._started = clock()
 
-    async def on_stats(self, update: Update, _context: Context) -> None:
-        """/stats"""
-        _ = translate_for(update)
-        if not self._may(update):
-            await self._replies.say(update, _("This is for the admins of this bot."))
+    async def on_invite(self, update: Update, context: Context) -> None:
+        """/invite [people] [30m | 12h | 7d]"""
+        _, admin = translate_for(update), update.effective_user
+        if admin is None or not await self._may(update):
             return
-        stats = await self._store.stats(datetime.now(UTC).astimezone())
-        uptime = timedelta(seconds=round(self._clock() - self._started))
-        await self._replies.say(update, _stats_text(stats, self._model.load(), uptime, _))
+        terms = parse_terms(context.args or ())
+        if not self._invitations:
+            await self._replies.say(
+                update, _('Invitations are for access.mode = "invite"; this bot has another one.')
+            )
+        elif terms is None:
+            await self._replies.say(
+                update, _("Like this: /invite 5 3d – for 5 people, within 3 days (or 12h, 30m).")
+            )
+        else:
+            code, until = (
+                secrets.token_urlsafe(12),
+                datetime.fromtimestamp(self._clock(), UTC) + terms.lifetime,
+            )
+            await self._access.invite(code, terms.uses, until, admin.id)
+            link = create_deep_linked_url(self._me.username or "", code)
+            told = _("✉️ {link}\n\nFor {uses} people, until {until}.")
+            shown = f"{until.astimezone():%Y-%m-%d %H:%M}"
+            await self._replies.say(update, told.format(link=link, uses=terms.uses, until=shown))
 
-    def _may(self, update: Update) -> bool:
-        user, message = update.effective_user, update.effective_message
-        if user is None or message is None or message.sender_chat is not None:
-            return False
-        return user.id in self._admins
+    async def on_block(self, update: Update, context: Context) -> None:
+        """/block ID, or as a reply. A group that is blocked is left, too."""
+        _, target = translate_for(update), _target(update.message, context.args or ())
+        if not await self._may(update):
+            return
+        if target is None or target == self._me.id:
+            await self._replies.say(
+                update, _("Write the number of a person or group behind it, or reply to a message.")
+            )
+        elif target in self._admins.ids:
+            await self._replies.say(update, _("That is an admin of this bot."))
+        else:
+            await self._access.block(target)
+            log.info("%s was blocked", target)
+            await self._replies.say(
+                update, _("🚫 {id} is blocked. /unblock {id} takes it back.").format(id=target)
+            )
+            if target < 0:
+                await self._leave(target)
+
+    async def on_unblock(self, update: Update, context: Context) -> None:
+        """/unblock ID, or as a reply"""
+        _, target = translate_for(update), _target(update.message, context.args or ())
+        if not await self._may(update):
+            return
+        if target is None:
+            await self._replies.say(
+                update, _("Write the number of a person or group behind it, or reply to a message.")
+            )
+        elif await self._access.unblock(target):
+            log.info("%s was unblocked", target)
+            await self._replies.say(update, _("👌 {id} is not blocked any more.").format(id=target))
+        else:
+            await self._replies.say(update, _("{id} was not blocked.").format(id=target))
+
+    async def _may(self, update: Update) -> bool:
+        if self._admins.sent(update):
+            return True
+        await self._refusals.refuse(update, translate_for(update)("This is for the admins of this bot."))
+        return False
+
+    async def _leave(self, chat_id: int) -> None:
+        try:
+            await self._outbox.call("leaveChat", partial(_leave_chat, chat_id))
+        except CallFailed as error:
+            log.info("a blocked group was not left: %s", error)
 
 
-def _stats_text(stats: Stats, load: Load, uptime: timedelta, _: Translate) -> str:
-    moods = "  ".join(f"{EMOJI[mood]} {stats.moods.get(mood, 0)}" for mood in EMOJI)
-    lines = [
-        _("👥 {users} people").format(users=stats.users),
-        _("💬 {today} turns today, {month} in 30 days").format(
-            today=stats.turns_today, month=stats.turns_30_days
-        ),
-        moods,
-        _("🎭 time to sentiment: {times}").format(times=_times(stats.sentiment_s)),
-        _("✍️ time to first token: {times}").format(times=_times(stats.first_token_s)),
-        _("⚡ {speed:.0f} tokens/s, {running} running, {waiting} waiting").format(
-            speed=load.tokens_per_s, running=load.running, waiting=load.waiting
-        ),
-        _("🧠 {memory} MB memory").format(memory=load.memory_bytes >> 20),
-        _("⏱ up for {uptime}").format(uptime=uptime),
-    ]
-    return "\n".join(lines)
+async def _leave_chat(chat_id: int, bot: Bot) -> None:
+    await bot.leave_chat(chat_id)
 
 
-def _times(percentiles: Percentiles | None) -> str:
-    if percentiles is None:
-        return "–"
-    return f"p50 {percentiles.p50:.2f} s · p95 {percentiles.p95:.2f} s"
+def parse_terms(words: Sequence[str]) -> Terms | None:
+    """What stands behind /invite; None if it cannot be understood."""
+    terms = Terms()
+    for word in words:
+        if word.isdecimal() and 1 <= int(word) <= MOST_USES:
+            terms = Terms(int(word), terms.lifetime)
+        elif (match := re.fullmatch(r"(\d{1,6})([mhd])", word)) and int(match[1]):
+            lifetime = int(match[1]) * _UNITS[match[2]]
+            terms = Terms(terms.uses, min(lifetime, LONGEST))
+        else:
+            return None
+    return terms
+
+
+def _target(message: Message | None, words: Sequence[str]) -> int | None:
+    """Whom a command is about: the id behind it, or the author of the message that it replies to."""
+    if words:
+        return int(words[0]) if re.fullmatch(r"-?\d{1,18}", words[0]) else None
+    about = message.reply_to_message if message else None
+    if about is None:
+        return None
+    if isinstance(about.forward_origin, MessageOriginUser):
+        return about.forward_origin.sender_user.id
+    author = about.sender_chat or about.from_user
+    return author.id if author else None

@@ -47,6 +47,9 @@ def commands(_: Translate) -> list[tuple[str, str, Place]]:
         ("sentiment", _("the mood of a text or of a message"), Place.EVERYWHERE),
         ("help", _("what I can do"), Place.EVERYWHERE),
         ("stats", _("how the bot is doing"), Place.ADMIN),
+        ("invite", _("invite people"), Place.ADMIN),
+        ("block", _("shut somebody out"), Place.ADMIN),
+        ("unblock", _("take a block back"), Place.ADMIN),
     ]
 
 

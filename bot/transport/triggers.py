@@ -4,7 +4,7 @@ Pure functions over Telegram's objects; they know neither handlers nor the journ
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from telegram import Message, MessageEntity, Update, User
 
@@ -45,6 +45,26 @@ def is_control(update: Update) -> bool:
         return True
     named = _leading_command(update.message)
     return named is not None and named[0] == "stop"
+
+
+def command_of(message: Message) -> str | None:
+    """The command that `message` starts with, in small letters."""
+    named = _leading_command(message)
+    return named[0] if named else None
+
+
+def is_meant(update: Update, me: User, commands: Collection[str]) -> bool:
+    """Whether `update` asks something of the bot. In a group that is a command of its own, a mention or a reply."""
+    message = update.message or update.edited_message
+    if message is None:
+        return update.callback_query is not None or update.inline_query is not None
+    if not _may_be_meant(message, me):
+        return False
+    if message.chat.type == message.chat.PRIVATE or _replies_to(message, me):
+        return True
+    named = _leading_command(message)
+    is_command = named is not None and (named[1] is not None or named[0] in commands)
+    return is_command or any(_mentions(message, me))
 
 
 def addressed_text(message: Message, me: User) -> str | None:
