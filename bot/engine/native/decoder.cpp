@@ -182,7 +182,7 @@ class Decoder {
     });
   }
 
-  // gated_ [rows, intermediate] = silu(gate) · up; a tile holds a panel of each.
+  // gated_ [rows, intermediate] = silu(gate) · up; a tile holds outputs of both.
   void multiply_gated(const Linear& w, int rows) {
     multiply(threads_, w, quantized_, rows, [&](int row, int first, const float* values) {
       float* out = &gated_[static_cast<size_t>(row) * shape_.intermediate + first / 2];

@@ -1,7 +1,7 @@
 // int8 weights times quantised activations, exact in int32, for 1 to many rows.
 //
-// Weights lie in panels: kOutputs outputs side by side, kGroup inputs of each next to one another, as the dot product
-// of this CPU wants them. One activation word (kGroup inputs of a row) meets a whole vector of weights, so there is
+// Weights lie in tiles: kTile outputs side by side, kGroup inputs of each next to one another, as the dot product of
+// this CPU wants them, read from front to back. One activation word (kGroup inputs of a row) meets a whole vector of weights, so there is
 // nothing to add up across a vector at the end, and a row's result never depends on the rows beside it.
 #pragma once
 
@@ -24,10 +24,12 @@ constexpr int kGroup = 4;
 #define TANDEM_ISA "avx512-vnni"
 constexpr int kOutputs = 16;
 typedef int32_t Sums __attribute__((vector_size(64)));
+typedef float Floats __attribute__((vector_size(64)));
 #else
 #define TANDEM_ISA "avx-vnni"
 constexpr int kOutputs = 8;
 typedef int32_t Sums __attribute__((vector_size(32)));
+typedef float Floats __attribute__((vector_size(32)));
 #endif
 #else
 // Signed activations of 12 bits: a sum of two products fits 32 bits with room for every model's width, where the
@@ -36,6 +38,7 @@ using Activation = int16_t;
 constexpr int kGroup = 2;
 constexpr int kOutputs = 8;
 typedef int32_t Sums __attribute__((vector_size(32)));
+typedef float Floats __attribute__((vector_size(32)));
 #if defined(__AVX2__)
 #define TANDEM_ISA "avx2"
 #else
@@ -43,7 +46,9 @@ typedef int32_t Sums __attribute__((vector_size(32)));
 #endif
 #endif
 constexpr int kActivationMax = sizeof(Activation) == 1 ? 255 : 2047;
-constexpr int kPanelStep = kOutputs * kGroup;
+// Outputs of a tile: two vectors of sums for each row, so that every activation word is used twice.
+constexpr int kTile = 2 * kOutputs;
+constexpr int kStep = kOutputs * kGroup;
 
 // kGroup weights of each of kOutputs outputs, ready to be multiplied.
 #if defined(__AVX512VNNI__)
@@ -136,62 +141,70 @@ struct Quantized {
   }
 };
 
-// One weight matrix [outputs, inputs] in panels, with what brings int32 sums back to floats.
+// One weight matrix [outputs, inputs] in tiles, with what brings int32 sums back to floats.
 struct Linear {
-  int outputs = 0, inputs = 0, panels = 0, words = 0;
+  int outputs = 0, inputs = 0, tiles = 0, words = 0;
   const int8_t* weights = nullptr;
   std::vector<float> scale, bias;
   std::vector<int32_t> row_sum;
 
-  // An even number: a tile takes two.
-  static int count_panels(int outputs) { return (outputs + 2 * kOutputs - 1) / (2 * kOutputs) * 2; }
+  static int count_tiles(int outputs) { return (outputs + kTile - 1) / kTile; }
   static size_t bytes(int outputs, int inputs) {
-    return static_cast<size_t>(count_panels(outputs)) * ((inputs + kGroup - 1) / kGroup) * kPanelStep;
+    return static_cast<size_t>(count_tiles(outputs)) * ((inputs + kGroup - 1) / kGroup) * 2 * kStep;
   }
 
-  // values [n, k], scale [n] and bias [n] or null; `place` has room for bytes(n, k). With `halves` the second half
-  // of the outputs lies panel by panel beside the first, so that one tile has both; n is then a multiple of a tile.
+  // values [n, k], scale [n] and bias [n] or null; `place` has room for bytes(n, k). With `halves` a tile holds
+  // kOutputs of the first half of the outputs and the same of the second; n is then a multiple of kTile.
   void pack(Threads& threads, const int8_t* values, const float* scales, const float* biases, int n, int k,
             bool halves, int8_t* place) {
-    outputs = n, inputs = k, panels = count_panels(n), words = (k + kGroup - 1) / kGroup;
-    scale.assign(panels * kOutputs, 0), bias = scale, row_sum.assign(panels * kOutputs, 0);
+    outputs = n, inputs = k, tiles = count_tiles(n), words = (k + kGroup - 1) / kGroup;
+    scale.assign(tiles * kTile, 0), bias = scale, row_sum.assign(tiles * kTile, 0);
     weights = place;
-    threads.loop(panels, [&](int panel) {
-      const int first = halves ? panel % 2 * (n / 2) + panel / 2 * kOutputs : panel * kOutputs;
-      int8_t* out = place + static_cast<size_t>(panel) * words * kPanelStep;
-      std::memset(out, 0, static_cast<size_t>(words) * kPanelStep);
-      for (int o = 0; o < std::min(kOutputs, n - first); ++o) {
-        const int8_t* row = values + static_cast<size_t>(first + o) * k;
-        scale[panel * kOutputs + o] = scales[first + o];
-        if (biases) bias[panel * kOutputs + o] = biases[first + o];
-        row_sum[panel * kOutputs + o] = std::accumulate(row, row + k, 0);
+    threads.loop(tiles, [&](int tile) {
+      int8_t* out = place + tile * tile_bytes();
+      std::memset(out, 0, tile_bytes());
+      for (int i = 0; i < kTile; ++i) {
+        const int output = halves ? i / kOutputs * (n / 2) + tile * kOutputs + i % kOutputs : tile * kTile + i;
+        if (output >= n) continue;
+        const int8_t* row = values + static_cast<size_t>(output) * k;
+        scale[tile * kTile + i] = scales[output];
+        if (biases) bias[tile * kTile + i] = biases[output];
+        row_sum[tile * kTile + i] = std::accumulate(row, row + k, 0);
         for (int input = 0; input < k; input += kGroup)
-          std::memcpy(out + (input / kGroup * kOutputs + o) * kGroup, row + input, std::min(kGroup, k - input));
+          std::memcpy(out + (input / kGroup * kTile + i) * kGroup, row + input, std::min(kGroup, k - input));
       }
     });
   }
 
-  const int8_t* panel(int index) const { return weights + static_cast<size_t>(index) * words * kPanelStep; }
+  size_t tile_bytes() const { return static_cast<size_t>(words) * 2 * kStep; }
 };
 
-// The sums of two panels for kRows rows, handed over row by row: emit(row, first output, values of kTile).
-constexpr int kTile = 2 * kOutputs;
+// The sums of a tile for kRows rows, handed over row by row: emit(row, first output, values of kTile).
 template <int kRows, class Emit>
-inline void tile(const Linear& w, int panel, const Quantized& x, int row, Emit&& emit) {
+inline void compute_tile(const Linear& w, int tile, const Quantized& x, int row, Emit&& emit) {
+  // Far enough ahead for main memory, which one row waits for most of the time.
+  constexpr int kAhead = 2048;
   Sums sums[kRows][2] = {};
-  const int8_t *left = w.panel(panel), *right = w.panel(panel + 1);
+  const int8_t* weights = w.weights + tile * w.tile_bytes();
   const Activation* words = &x.q[static_cast<size_t>(row) * x.stride];
-  for (int word = 0; word < w.words; ++word, left += kPanelStep, right += kPanelStep, words += kGroup) {
-    const Weights columns[2] = {load_weights(left), load_weights(right)};
+  for (int word = 0; word < w.words; ++word, weights += 2 * kStep, words += kGroup) {
+    __builtin_prefetch(weights + kAhead);
+    const Weights columns[2] = {load_weights(weights), load_weights(weights + kStep)};
     for (int r = 0; r < kRows; ++r)
       for (int p = 0; p < 2; ++p) sums[r][p] = dot(sums[r][p], columns[p], words + r * x.stride);
   }
-  const int first = panel * kOutputs;
+  const int first = tile * kTile;
   for (int r = 0; r < kRows; ++r) {
     float values[kTile];
-    for (int i = 0; i < kTile; ++i) {
-      const int32_t exact = sums[r][i / kOutputs][i % kOutputs] - x.zero[row + r] * w.row_sum[first + i];
-      values[i] = static_cast<float>(exact) * (x.step[row + r] * w.scale[first + i]) + w.bias[first + i];
+    for (int p = 0; p < 2; ++p) {
+      Sums row_sum;
+      Floats scale, bias;
+      std::memcpy(&row_sum, &w.row_sum[first + p * kOutputs], sizeof row_sum);
+      std::memcpy(&scale, &w.scale[first + p * kOutputs], sizeof scale);
+      std::memcpy(&bias, &w.bias[first + p * kOutputs], sizeof bias);
+      const Floats exact = __builtin_convertvector(sums[r][p] - row_sum * x.zero[row + r], Floats);
+      const Floats result = exact * (scale * x.step[row + r]) + bias;
+      std::memcpy(values + p * kOutputs, &result, sizeof result);
     }
     emit(row + r, first, values);
   }
@@ -199,9 +212,9 @@ inline void tile(const Linear& w, int panel, const Quantized& x, int row, Emit&&
 
 // The rows that are left when whole tiles are done.
 template <int kRows, class Emit>
-inline void last_tile(int rows, const Linear& w, int panel, const Quantized& x, int row, Emit&& emit) {
-  if (rows == kRows) return tile<kRows>(w, panel, x, row, emit);
-  if constexpr (kRows > 1) last_tile<kRows - 1>(rows, w, panel, x, row, emit);
+inline void last_rows(int rows, const Linear& w, int tile, const Quantized& x, int row, Emit&& emit) {
+  if (rows == kRows) return compute_tile<kRows>(w, tile, x, row, emit);
+  if constexpr (kRows > 1) last_rows<kRows - 1>(rows, w, tile, x, row, emit);
 }
 
 // Calls emit(row, first output, values) for all rows and outputs; outputs beyond w.outputs are padding.
@@ -211,17 +224,17 @@ void multiply(Threads& threads, const Linear& w, const Quantized& x, int rows, E
   constexpr int kRows = kOutputs == 16 ? 8 : 4;
   // Enough weights per task to hide what a task costs, few enough that all threads end together.
   constexpr int kTaskBytes = 1 << 16;
-  // Rows whose activations stay in the second-level cache while the panels of a task pass over them.
+  // Rows whose activations stay in the second-level cache while the tiles of a task pass over them.
   constexpr int kBlockBytes = 1 << 17;
-  const int pairs = w.panels / 2, per_task = std::max(1, kTaskBytes / (w.words * kPanelStep * 2));
+  const int per_task = std::max(1, kTaskBytes / static_cast<int>(w.tile_bytes()));
   const int block = std::max(kRows, kBlockBytes / static_cast<int>(x.stride * sizeof(Activation)) / kRows * kRows);
-  const int tasks = (pairs + per_task - 1) / per_task, blocks = (rows + block - 1) / block;
+  const int tasks = (w.tiles + per_task - 1) / per_task, blocks = (rows + block - 1) / block;
   threads.loop(tasks * blocks, [&](int task) {
     const int first = task / tasks * block, end = std::min(rows, first + block);
-    for (int pair = task % tasks * per_task; pair < std::min(pairs, (task % tasks + 1) * per_task); ++pair) {
+    for (int tile = task % tasks * per_task; tile < std::min(w.tiles, (task % tasks + 1) * per_task); ++tile) {
       int row = first;
-      for (; row + kRows <= end; row += kRows) tile<kRows>(w, 2 * pair, x, row, emit);
-      if (row < end) last_tile<kRows - 1>(end - row, w, 2 * pair, x, row, emit);
+      for (; row + kRows <= end; row += kRows) compute_tile<kRows>(w, tile, x, row, emit);
+      if (row < end) last_rows<kRows - 1>(end - row, w, tile, x, row, emit);
     }
   });
 }
