@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
+from typing import Self
 
 import torch
 
@@ -27,7 +28,7 @@ from bot.engine.requests import (
     Tokens,
 )
 from bot.engine.sampling import Row, sample
-from bot.engine.scheduler import Budget, schedule
+from bot.engine.scheduler import Budget, Costs, schedule
 
 
 @dataclass(eq=False, slots=True)
@@ -62,6 +63,12 @@ class Guessing:
 
     most_tokens: int
     most_streams: int
+
+    @classmethod
+    def for_costs(cls, costs: Costs) -> Self:
+        """As many rows as a step can take before it becomes slower, shared by the streams."""
+        free = int(costs.step_s / costs.row_s)
+        return cls(min(free // 2, 4), max(free // 4, 1)) if free >= 4 else cls(0, 0)
 
 
 OFF = Guessing(0, 0)

@@ -6,6 +6,15 @@ share what is left. While verdicts are aboard that is little, so that a sentimen
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a forward pass takes here, in seconds: with one row, and for each further row once there are many."""
+
+    step_s: float
+    row_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +25,22 @@ class Budget:
     streaming: int = 64
     scoring: int = 16
 
+    @classmethod
+    def for_costs(cls, costs: Costs) -> Self:
+        """Nobody who comes in the middle of a step waits long, no stream falters, no verdict is held up."""
+        idle = _rows(0.08, costs, least=16, most=512)
+        streaming = _rows(1.5 * costs.step_s, costs, least=8, most=idle)
+        return cls(idle, streaming, _rows(0.3 * costs.step_s, costs, least=1, most=16))
+
     def prefill(self, streams: int, verdicts: int) -> int:
         """How many tokens of long prompts may join a step."""
         if verdicts:
             return self.scoring
         return self.streaming if streams else self.idle
+
+
+def _rows(seconds: float, costs: Costs, *, least: int, most: int) -> int:
+    return max(least, min(most, round(seconds / costs.row_s)))
 
 
 def schedule(streams: Sequence[int], verdicts: Sequence[int], budget: Budget) -> tuple[list[int], list[int]]:

@@ -19,12 +19,13 @@ from typing import Self
 import torch
 
 from bot.engine.backend import Place, Wanted, open_backend
+from bot.engine.calibration import measure
 from bot.engine.decoder import Forward
 from bot.engine.kv import Pool
-from bot.engine.loop import Engine
+from bot.engine.loop import Engine, Guessing
 from bot.engine.requests import Generate, Request, Score, Scored
 from bot.engine.sampling import SamplingParameters
-from bot.engine.scheduler import Budget
+from bot.engine.scheduler import Budget, Costs
 from bot.model.api import (
     ChatMessage,
     Choice,
@@ -64,6 +65,7 @@ class Parts:
 
     forward: Forward
     encoder: PromptEncoder
+    costs: Costs
 
 
 def load_parts(folder: Path, settings: LocalSettings) -> Parts:
@@ -73,7 +75,7 @@ def load_parts(folder: Path, settings: LocalSettings) -> Parts:
     place = Place(folder, folder / "int8.safetensors", settings.library_cache)
     backend = open_backend(place, settings.weights, context=settings.context, threads=threads)
     log.info("the model runs on %d threads with %s (%s)", threads, backend.name, backend.reason)
-    return Parts(backend.forward, PromptEncoder(folder))
+    return Parts(backend.forward, PromptEncoder(folder), measure(backend.forward))
 
 
 class LocalModel:
@@ -85,9 +87,7 @@ class LocalModel:
         self._inboxes: dict[Job, asyncio.Queue[News]] = {}
         self._closed = False
         self._loop = asyncio.get_running_loop()
-        self._worker = Worker(
-            partial(_make_engine, parts.forward, settings), self._post, waiting=settings.waiting
-        )
+        self._worker = Worker(partial(_make_engine, parts, settings), self._post, waiting=settings.waiting)
 
     @classmethod
     @asynccontextmanager
@@ -182,9 +182,15 @@ class LocalModel:
                 inbox.put_nowait(item)
 
 
-def _make_engine(forward: Forward, settings: LocalSettings) -> Engine:
-    pool = Pool(forward.kv_shape, settings.memory_bytes)
-    return Engine(forward, pool, running=settings.running, context=settings.context, budget=Budget())
+def _make_engine(parts: Parts, settings: LocalSettings) -> Engine:
+    return Engine(
+        parts.forward,
+        Pool(parts.forward.kv_shape, settings.memory_bytes),
+        running=settings.running,
+        context=settings.context,
+        budget=Budget.for_costs(parts.costs),
+        guessing=Guessing.for_costs(parts.costs),
+    )
 
 
 def _parameters(sampling: Sampling) -> SamplingParameters:

@@ -1,0 +1,43 @@
+"""Who gets how many rows of the next pass."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.engine.scheduler import Budget, Costs, schedule
+
+BUDGET = Budget(idle=100, streaming=20, scoring=5)
+
+
+def test_streams_get_their_token_and_a_verdict_its_whole_prompt():
+    assert schedule([1, 1, 400], [30], BUDGET) == ([1, 1, 5], [30])
+
+
+def test_beside_streams_a_prompt_gets_little_and_alone_much():
+    assert schedule([1, 400], [], BUDGET) == ([1, 20], [])
+    assert schedule([400], [], BUDGET) == ([100], [])
+
+
+def test_prompts_are_read_in_the_order_in_which_they_came():
+    assert schedule([60, 60, 60], [], BUDGET) == ([60, 40, 0], [])
+
+
+def test_a_very_long_verdict_is_read_in_pieces_and_stops_nobody():
+    assert schedule([1], [500, 10], BUDGET) == ([1], [99, 0])
+
+
+@given(st.lists(st.integers(1, 500), max_size=8), st.lists(st.integers(1, 500), max_size=8))
+def test_no_stream_ever_waits_and_something_always_goes_on(streams, verdicts):
+    stream_counts, verdict_counts = schedule(streams, verdicts, BUDGET)
+    assert all(count == 1 for count, pending in zip(stream_counts, streams, strict=True) if pending == 1)
+    assert all(0 <= count <= pending for count, pending in zip(stream_counts, streams, strict=True))
+    assert all(0 <= count <= pending for count, pending in zip(verdict_counts, verdicts, strict=True))
+    assert not (streams or verdicts) or sum(stream_counts) + sum(verdict_counts) > 0
+
+
+def test_budgets_follow_what_a_row_costs_here():
+    fast, slow = Budget.for_costs(Costs(0.008, 0.00025)), Budget.for_costs(Costs(0.03, 0.004))
+    assert fast.idle > slow.idle >= 16
+    # While somebody reads an answer, a step takes at most about two and a half times as long as usual.
+    for budget, costs in ((fast, Costs(0.008, 0.00025)), (slow, Costs(0.03, 0.004))):
+        assert costs.step_s + budget.streaming * costs.row_s <= 2.6 * costs.step_s
+        assert budget.scoring <= budget.streaming <= budget.idle
