@@ -30,7 +30,7 @@ POSTGRESQL_LOCK = 0x7461_6E64  # "tand"
 R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
-logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)  # every start would have its lines
+logging.getLogger("alembic").setLevel(logging.WARNING)  # every start would have its lines
 
 _one_at_a_time = threading.Lock()
 
