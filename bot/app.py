@@ -51,6 +51,7 @@ from bot.model.reference import ReferenceModel
 from bot.model.results import Remembering
 from bot.observe.counters import Counters
 from bot.observe.heartbeat import beat
+from bot.observe.reading import Instruments
 from bot.tasks.chat import Chat
 from bot.tasks.sentiment import Sentiment
 from bot.transport.client import make_bot
@@ -106,7 +107,8 @@ async def running(config: Config, folder: Path, clock: Clock = time.time) -> Asy
         database = Database(config.database.url)
         stack.push_async_callback(database.close)
         await database.migrate()
-        model = _remembering(config, await stack.enter_async_context(await open_model(config.model, folder)))
+        engine = await stack.enter_async_context(await open_model(config.model, folder))
+        model = _remembering(config, engine)
         bot = make_bot(config.telegram)
         intake = Intake(bot)
         await intake.connect()
@@ -115,7 +117,16 @@ async def running(config: Config, folder: Path, clock: Clock = time.time) -> Asy
         await stack.enter_async_context(_background(outbox.run(), lambda: outbox.close(SHUTDOWN_SECONDS)))
         now = partial(_utc, clock)
         store, access = Store(database, bot.id, now), Access(database, bot.id, now)
-        dispatcher = build(config, bot, model, store, access, outbox, clock)
+        counters = Counters()
+        instruments = Instruments(
+            load=model.load,
+            restarts=lambda: engine.crashes if isinstance(engine, LocalModel) else 0,
+            results=model,
+            calls=outbox.stats,
+            counters=counters,
+            last_update=lambda: intake.last_round_trip,
+        )
+        dispatcher = build(config, bot, model, store, access, outbox, instruments, clock)
         await stack.enter_async_context(_initialized(dispatcher))
         await stack.enter_async_context(_background(publish_menus(outbox, config.telegram.admins)))
         polling = intake.run(Journal(database, bot.id, now), dispatcher.process_update)
@@ -172,7 +183,14 @@ def _local_settings(settings: ModelSettings) -> LocalSettings:
 
 
 def build(
-    config: Config, bot: Bot, model: Model, store: Store, access: Access, outbox: Outbox, clock: Clock
+    config: Config,
+    bot: Bot,
+    model: Model,
+    store: Store,
+    access: Access,
+    outbox: Outbox,
+    instruments: Instruments,
+    clock: Clock,
 ) -> Dispatcher:
     """Handlers around the model, and which update goes to which."""
     sentiment = Sentiment(
@@ -181,9 +199,10 @@ def build(
         {config.sentiment.positive: "positive", config.sentiment.negative: "negative"},
     )
     chat = Chat(model, config.chat.system_prompt, _sampling(config), config.chat.history_tokens)
-    replies, counters = Replies(outbox), Counters()
+    replies, counters = Replies(outbox), instruments.counters
     refusals, admins, rules = Refusals(outbox, replies), Admins(config.telegram.admins), _rules(config)
     account = AccountHandler(store, chat, replies)
+    stats = StatsHandler(admins, store, instruments.read, outbox, replies, refusals, clock)
     admin = AdminHandler(bot.bot, rules.mode == "invite", admins, access, outbox, replies, refusals, clock)
     # Updates come from Intake, one call of process_update each; the Application only chooses the handler.
     dispatcher = ApplicationBuilder().bot(bot).updater(None).build()
@@ -193,12 +212,12 @@ def build(
         "help": account.on_help,
         "new": account.on_new,
         "sentiment": SentimentHandler(sentiment, replies).on_sentiment,
-        "stats": StatsHandler(admins, store, model, replies, refusals, clock).on_stats,
+        "stats": stats.on_stats,
         "invite": admin.on_invite,
         "block": admin.on_block,
         "unblock": admin.on_unblock,
     }
-    gate = AccessHandler(bot.bot, rules, admins, access, refusals, counters, commands, clock)
+    gate = AccessHandler(bot.bot, rules, admins, access, store, refusals, counters, commands, clock)
     dispatcher.add_handler(TypeHandler(Update, gate.on_update), group=GATE)
     for name, handler in commands.items():
         dispatcher.add_handler(CommandHandler(name, handler, filters=new))

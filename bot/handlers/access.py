@@ -19,6 +19,7 @@ from bot.handlers.refusals import Refusals
 from bot.handlers.roles import Admins
 from bot.handlers.words import Translate, translate_for
 from bot.history.access import Access
+from bot.history.store import Store
 from bot.observe.counters import Counters
 from bot.transport.triggers import command_of, conversation_key, is_meant
 
@@ -70,6 +71,7 @@ class AccessHandler:
         rules: Rules,
         admins: Admins,
         access: Access,
+        store: Store,
         refusals: Refusals,
         counters: Counters,
         commands: Collection[str],
@@ -79,6 +81,7 @@ class AccessHandler:
         self._rules = rules
         self._admins = admins
         self._access = access
+        self._store = store
         self._refusals = refusals
         self._counters = counters
         self._commands = frozenset(commands)
@@ -94,10 +97,17 @@ class AccessHandler:
             return
         refusal = await self._refusal(update)
         if refusal is None:
+            await self._remember(update)
             return
         self._counters.refused[refusal] += 1
         await self._tell(update, refusal)
         raise ApplicationHandlerStop
+
+    async def _remember(self, update: Update) -> None:
+        """Who was here, and in which language."""
+        user = update.effective_user
+        if user is not None and not user.is_bot:
+            await self._store.touch_user(user.id, user.language_code)
 
     async def may_stay(self, update: Update, group: int) -> bool:
         """Whether the bot may be in a group that it was added to. One that an admin chose is let in for good."""

@@ -1,8 +1,9 @@
 """What the history remembers, as plain values. Knows no SQL."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Literal
 
 from bot.conversation import ConversationKey
@@ -70,12 +71,34 @@ class Percentiles:
 
 
 @dataclass(frozen=True, slots=True)
+class Day:
+    """Turns of one day, and how many of them had which mood."""
+
+    date: date
+    turns: int
+    moods: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
-    """What happened; moods and times are those of the last 30 days."""
+    """What happened in the last days, today the last of them. `reused` is a share of all prompts' tokens."""
 
     users: int
-    turns_today: int
-    turns_30_days: int
-    moods: Mapping[str, int]
+    days: tuple[Day, ...]
+    failed: int
     sentiment_s: Percentiles | None
     first_token_s: Percentiles | None
+    reused: float | None
+
+    @property
+    def turns_today(self) -> int:
+        return self.days[-1].turns
+
+    @property
+    def turns(self) -> int:
+        return sum(day.turns for day in self.days)
+
+    @property
+    def moods(self) -> Mapping[str, int]:
+        """Turns by mood."""
+        return sum((Counter(day.moods) for day in self.days), Counter[str]())

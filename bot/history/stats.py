@@ -1,33 +1,35 @@
 """Counts and times over the history of one bot, for /stats. Reads no text."""
 
+from collections import Counter
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, func, select
+from sqlalchemy import Column, ColumnElement, Select, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.history.records import Percentiles, Stats
+from bot.history.records import Day, Percentiles, Stats
 from bot.history.tables import conversations, turns, users
 
-PERIOD = timedelta(days=30)
+DAYS = 30
 SAMPLE = 10_000  # percentiles are those of so many newest turns
 
 
 async def read_stats(connection: AsyncConnection, bot_id: int, now: datetime) -> Stats:
-    """Counts and times up to `now`; today begins at midnight in the time zone of `now`."""
+    """Counts and times up to `now`; days begin at midnight in the time zone of `now`."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    month = _since(bot_id, now - PERIOD)
+    starts = [midnight - timedelta(days=age) for age in range(DAYS)]
+    month = _since(bot_id, starts[-1])
     everybody = select(func.count()).select_from(users).where(users.c.bot_id == bot_id)
-    mood = turns.c.sentiment
-    moods = month.with_only_columns(mood, func.count()).where(mood.is_not(None)).group_by(mood)
+    failed = month.where(turns.c.state.in_(("failed", "interrupted")))
+    days = await _days(connection, month, starts)
     return Stats(
         users=int(await connection.scalar(everybody) or 0),
-        turns_today=await _count(connection, _since(bot_id, midnight)),
-        turns_30_days=await _count(connection, month),
-        moods={label: count for label, count in (await connection.execute(moods)).all()},
+        days=days,
+        failed=int(await connection.scalar(failed.with_only_columns(func.count())) or 0),
         sentiment_s=await _percentiles(connection, month, turns.c.sentiment_s),
         first_token_s=await _percentiles(connection, month, turns.c.first_token_s),
+        reused=await _reused(connection, month),
     )
 
 
@@ -44,8 +46,25 @@ def _since(bot_id: int, start: datetime) -> Select[Any]:
     return of_bot.where(conversations.c.bot_id == bot_id, turns.c.created_at >= start)
 
 
-async def _count(connection: AsyncConnection, query: Select[Any]) -> int:
-    return int(await connection.scalar(query.with_only_columns(func.count())) or 0)
+async def _days(connection: AsyncConnection, month: Select[Any], starts: list[datetime]) -> tuple[Day, ...]:
+    """Turns of each day and their moods, oldest day first; `starts` are the midnights, newest first."""
+    age = case(*((turns.c.created_at >= start, age) for age, start in enumerate(starts)), else_=len(starts))
+    counted = month.with_only_columns(age.label("age"), turns.c.sentiment, func.count().label("turns"))
+    counts: list[Counter[str | None]] = [Counter() for _ in starts]
+    for row in await connection.execute(counted.group_by(age, turns.c.sentiment)):
+        counts[row.age][row.sentiment] = row.turns
+    by_day = zip(starts, counts, strict=True)
+    days = [
+        Day(start.date(), found.total(), {m: n for m, n in found.items() if m}) for start, found in by_day
+    ]
+    return tuple(reversed(days))
+
+
+async def _reused(connection: AsyncConnection, month: Select[Any]) -> float | None:
+    """The share of all prompts' tokens that the model still had."""
+    sums = month.with_only_columns(func.sum(turns.c.cached_tokens), func.sum(turns.c.prompt_tokens))
+    cached, prompt = (await connection.execute(sums)).one()
+    return cached / prompt if prompt else None
 
 
 async def _percentiles(

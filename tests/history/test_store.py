@@ -255,11 +255,18 @@ async def test_stats_count_what_happened(store: Store, begin: Begin, clock) -> N
         await store.record_sentiment(turn.id, label, 0.9, 0.1 * (hours + 1))
         await store.finish_turn(turn.id, "…", "done", USAGE)
     await begin()  # running: counted, without a mood
+    clock.now = now - timedelta(days=1)
+    await store.finish_turn((await begin()).id, "⚠️", "failed")
     await store.touch_user(11, "en")
     await store.touch_user(12, "en")
     stats = await store.stats(now)
-    assert (stats.users, stats.turns_today, stats.turns_30_days) == (2, 3, 5)
+    assert (stats.users, stats.turns_today, stats.turns, stats.failed) == (2, 3, 6, 1)
     assert stats.moods == {"正面": 2, "负面": 2}
+    assert [day.turns for day in stats.days] == [0] * 26 + [1, 0, 2, 3]
+    assert [day.date.day for day in stats.days[-2:]] == [21, 22]
+    assert stats.days[-1].moods == {"正面": 1, "负面": 1}
+    assert stats.days[-2].moods == {"正面": 1}
+    assert stats.reused == pytest.approx(0.8)
     assert stats.sentiment_s == Percentiles(p50=pytest.approx(0.2), p95=pytest.approx(1.4))
     assert stats.first_token_s == Percentiles(0.75, 0.75)
 
@@ -277,4 +284,4 @@ async def test_other_bots_are_not_counted(store: Store, begin: Begin, database: 
     await begin()
     await store.touch_user(11, "en")
     stats = await Store(database, bot_id=1).stats(clock())
-    assert (stats.users, stats.turns_30_days, stats.moods) == (0, 0, {})
+    assert (stats.users, stats.turns, stats.moods, stats.reused) == (0, 0, {}, None)
