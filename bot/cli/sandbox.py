@@ -59,10 +59,13 @@ async def _serve(settings: "Config", folder: "Path", host: str, port: int) -> No
 
 def _announce(url: str, key: str | None, port: int) -> None:
     """The address, and how to reach it from elsewhere."""
-    typer.secho(f"\n  Tandem is ready:  {url}{f'?key={key}' if key else ''}\n", fg=typer.colors.GREEN, bold=True)
+    typer.secho(
+        f"\n  Tandem is ready:  {url}{f'?key={key}' if key else ''}\n", fg=typer.colors.GREEN, bold=True
+    )
     if key:
         typer.echo("  The key works once, for the first browser that opens this address.")
     elif "SSH_CONNECTION" in os.environ:
         user, server = os.environ.get("USER", "user"), os.environ["SSH_CONNECTION"].split()[2]
-        typer.echo(f"  You are here over SSH. On your own computer:  ssh -N -L {port}:{LOOPBACK}:{port} {user}@{server}\n")
+        tunnel = f"ssh -N -L {port}:{LOOPBACK}:{port} {user}@{server}"
+        typer.echo(f"  You are here over SSH. On your own computer:  {tunnel}\n")
     typer.echo("  Ctrl+C stops it.")

@@ -34,7 +34,10 @@ def start_log(config: "Config") -> None:
     secrets = [config.telegram.token.get_secret_value(), config.telegram.proxy.get_secret_value()]
     redact_logs(secrets)
     logging.basicConfig(
-        level=config.log.level, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S"
+        level=config.log.level,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)-7s %(message)s",
+        datefmt="%H:%M:%S",
     )
 
 
