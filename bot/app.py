@@ -25,12 +25,13 @@ from telegram.ext import (
     filters,
 )
 
-from bot.config import Config, ConfigError, ModelSettings
+from bot.config import Config, ConfigError, ModelSettings, data_home
 from bot.engine.backend import BackendUnusable
 from bot.engine.checkpoint import UnsupportedModel, read_architecture
 from bot.handlers.access import AccessHandler, Rules
 from bot.handlers.account import AccountHandler
 from bot.handlers.admin import AdminHandler
+from bot.handlers.alarm import Alarm
 from bot.handlers.chat import ChatHandler
 from bot.handlers.errors import ErrorHandler
 from bot.handlers.groups import GroupsHandler
@@ -51,6 +52,7 @@ from bot.model.reference import ReferenceModel
 from bot.model.results import Remembering
 from bot.observe.counters import Counters
 from bot.observe.heartbeat import beat
+from bot.observe.incidents import Incidents
 from bot.observe.reading import Instruments
 from bot.tasks.chat import Chat
 from bot.tasks.sentiment import Sentiment
@@ -72,6 +74,7 @@ log = logging.getLogger(__name__)
 
 Dispatcher = Application[Any, Any, Any, Any, Any, Any]
 Clock = Callable[[], float]
+Sleep = Callable[[float], Awaitable[None]]
 
 GATE = -1
 """The group of handlers that every update passes before the others."""
@@ -97,11 +100,13 @@ async def stop_signal() -> None:
 
 
 @asynccontextmanager
-async def running(config: Config, folder: Path, clock: Clock = time.time) -> AsyncIterator[None]:
+async def running(
+    config: Config, folder: Path, clock: Clock = time.time, sleep: Sleep = asyncio.sleep
+) -> AsyncIterator[None]:
     """The whole bot on the model in `folder`; updates are being fetched when the block is entered.
 
-    `clock` tells the time of day. Leaving the block stops fetching first, then lets answers reach the screen or stay
-    in the journal, and ends the model last.
+    `clock` tells the time of day; `sleep` is between one look and the next of what watches the bot. Leaving the
+    block stops fetching first, then lets answers reach the screen or stay in the journal, and ends the model last.
     """
     async with AsyncExitStack() as stack:
         database = Database(config.database.url)
@@ -131,6 +136,8 @@ async def running(config: Config, folder: Path, clock: Clock = time.time) -> Asy
         await stack.enter_async_context(_background(publish_menus(outbox, config.telegram.admins)))
         polling = intake.run(Journal(database, bot.id, now), dispatcher.process_update)
         await stack.enter_async_context(_background(polling, lambda: intake.stop(SHUTDOWN_SECONDS)))
+        alarm = _alarm(config, store, outbox, instruments)
+        await stack.enter_async_context(_background(alarm.run(clock, sleep)))
         heartbeat = beat(config.heartbeat_file, lambda: _is_well(intake, model))
         await stack.enter_async_context(_background(heartbeat))
         yield
@@ -227,6 +234,13 @@ def build(
     dispatcher.add_handler(ChatMemberHandler(groups.on_change, ChatMemberHandler.MY_CHAT_MEMBER))
     dispatcher.add_error_handler(ErrorHandler(replies, counters).on_error)
     return dispatcher
+
+
+def _alarm(config: Config, store: Store, outbox: Outbox, instruments: Instruments) -> Alarm:
+    home = (config.database.file or data_home()).parent
+    folder = next(path for path in (home, *home.parents) if path.exists())
+    incidents = Incidents(config.database.low_disk_mb << 20)
+    return Alarm(config.telegram.admins, instruments.read, incidents, folder, outbox, store.language)
 
 
 def _rules(config: Config) -> Rules:

@@ -194,6 +194,7 @@ class Database(Section):
     """Where the history is kept: SQLite by default, PostgreSQL by URL."""
 
     url: str = Field(default_factory=lambda: f"{SQLITE}{data_home() / 'tandem.sqlite3'}", repr=False)
+    low_disk_mb: int = Field(500, ge=0)
 
     @field_validator("url")
     @classmethod

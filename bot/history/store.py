@@ -139,6 +139,13 @@ class Store:
         await connection.execute(update(users).where(*is_user).values(seen))
 
     @reads
+    async def language(self, connection: AsyncConnection, user_id: int) -> str | None:
+        """The language of a user's Telegram, as an IETF tag; None where it is not known."""
+        is_user = (users.c.bot_id == self._bot_id) & (users.c.id == user_id)
+        found: str | None = await connection.scalar(select(users.c.language).where(is_user))
+        return found
+
+    @reads
     async def stats(self, connection: AsyncConnection, now: datetime) -> Stats:
         """Counts and times up to `now`; today begins at midnight in the time zone of `now`."""
         return await read_stats(connection, self._bot_id, now)
