@@ -18,6 +18,7 @@ from telegram import Bot, Update
 from telegram.ext import (
     Application,
     ApplicationBuilder,
+    CallbackQueryHandler,
     ChatMemberHandler,
     CommandHandler,
     MessageHandler,
@@ -32,13 +33,19 @@ from bot.handlers.access import AccessHandler, Rules
 from bot.handlers.account import AccountHandler
 from bot.handlers.admin import AdminHandler
 from bot.handlers.alarm import Alarm
+from bot.handlers.buttons import ButtonHandler
 from bot.handlers.chat import ChatHandler
+from bot.handlers.control import ControlHandler
+from bot.handlers.edits import Edits
 from bot.handlers.errors import ErrorHandler
 from bot.handlers.groups import GroupsHandler
+from bot.handlers.keyboards import AGAIN, STOP
 from bot.handlers.menu import publish_menus
 from bot.handlers.refusals import Refusals
 from bot.handlers.replies import Replies
 from bot.handlers.roles import Admins
+from bot.handlers.running import RunningAnswers
+from bot.handlers.screen import Screen
 from bot.handlers.sentiment import SentimentHandler
 from bot.handlers.stats import StatsHandler
 from bot.history.access import Access
@@ -209,6 +216,9 @@ def build(
     replies, counters = Replies(outbox), instruments.counters
     refusals, admins, rules = Refusals(outbox, replies), Admins(config.telegram.admins), _rules(config)
     account = AccountHandler(store, chat, replies)
+    answers, edits = RunningAnswers(), Edits()
+    talk = ChatHandler(bot.bot, store, Screen(store, outbox), answers, edits, sentiment, chat)
+    control = ControlHandler(bot.bot, store, replies, answers, edits, talk)
     stats = StatsHandler(admins, store, instruments.read, outbox, replies, refusals, clock)
     admin = AdminHandler(bot.bot, rules.mode == "invite", admins, access, outbox, replies, refusals, clock)
     # Updates come from Intake, one call of process_update each; the Application only chooses the handler.
@@ -218,6 +228,8 @@ def build(
         "start": account.on_start,
         "help": account.on_help,
         "new": account.on_new,
+        "stop": control.on_stop,
+        "retry": control.on_retry,
         "sentiment": SentimentHandler(sentiment, replies).on_sentiment,
         "stats": stats.on_stats,
         "invite": admin.on_invite,
@@ -228,8 +240,10 @@ def build(
     dispatcher.add_handler(TypeHandler(Update, gate.on_update), group=GATE)
     for name, handler in commands.items():
         dispatcher.add_handler(CommandHandler(name, handler, filters=new))
-    talk = ChatHandler(bot.bot, store, outbox, sentiment, chat)
     dispatcher.add_handler(MessageHandler(new & (filters.TEXT | filters.CAPTION), talk.on_message))
+    dispatcher.add_handler(MessageHandler(filters.UpdateType.EDITED_MESSAGE, control.on_edit))
+    buttons = {STOP: control.on_stop_button, AGAIN: control.on_again_button}
+    dispatcher.add_handler(CallbackQueryHandler(ButtonHandler(outbox, buttons).on_press))
     groups = GroupsHandler(gate, outbox)
     dispatcher.add_handler(ChatMemberHandler(groups.on_change, ChatMemberHandler.MY_CHAT_MEMBER))
     dispatcher.add_error_handler(ErrorHandler(replies, counters).on_error)

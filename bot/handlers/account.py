@@ -39,6 +39,8 @@ class AccountHandler:
             _(
                 "Just write to me; in a group, mention me or reply to me.\n\n"
                 "/new – start a new conversation\n"
+                "/retry – the last answer once more; change your last message for another question\n"
+                "/stop – end an answer that is being written\n"
                 "/sentiment – the mood of a text, or of the message that you reply to\n"
                 "/help – this list"
             ),

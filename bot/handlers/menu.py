@@ -44,6 +44,8 @@ def commands(_: Translate) -> list[tuple[str, str, Place]]:
     """Every command of a menu: its name, what it does, and where it is listed."""
     return [
         ("new", _("start a new conversation"), Place.EVERYWHERE),
+        ("retry", _("the last answer once more"), Place.EVERYWHERE),
+        ("stop", _("end an answer that is being written"), Place.EVERYWHERE),
         ("sentiment", _("the mood of a text or of a message"), Place.EVERYWHERE),
         ("help", _("what I can do"), Place.EVERYWHERE),
         ("stats", _("how the bot is doing"), Place.ADMIN),

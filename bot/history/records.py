@@ -29,12 +29,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The mood of a question. `state` is "sending" until Telegram confirmed the message (or reaction)."""
+    """The mood of a question. `state` is "sending" until Telegram confirmed the message (or reaction).
+
+    It is "outdated" when the question was changed: then its message is there to be changed too.
+    """
 
     label: str
     probability: float
     seconds: float
-    state: Literal["sending", "sent"]
+    state: Literal["sending", "sent", "outdated"]
     message_id: int | None
 
 

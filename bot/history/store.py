@@ -1,6 +1,6 @@
 """Store: turns and users, the memory of the bot. Knows nothing of prompts, models or Telegram's calls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, func, select, update
@@ -85,6 +85,13 @@ class Store:
         return await self._change(connection, turn_id, answer_ids=[*turn.answer_ids, message_id])
 
     @writes
+    async def record_answers(
+        self, connection: AsyncConnection, turn_id: int, message_ids: Sequence[int]
+    ) -> Turn:
+        """These are the messages of the answer now, in order."""
+        return await self._change(connection, turn_id, answer_ids=list(message_ids))
+
+    @writes
     async def finish_turn(
         self,
         connection: AsyncConnection,
@@ -104,6 +111,19 @@ class Store:
         """The screen shows the final text."""
         return await self._change(connection, turn_id, delivered=True)
 
+    @writes
+    async def reopen_turn(
+        self, connection: AsyncConnection, turn_id: int, question: str | None = None
+    ) -> Turn:
+        """Let a turn be answered again, in its place. Another question makes its verdict outdated."""
+        turn = await self._held(connection, turn_id)
+        again: dict[str, object] = {"state": "running", "reply": "", "delivered": False, "attempts": 1}
+        if question is not None and question != turn.question:
+            again["question"] = question
+            if turn.verdict is not None:
+                again["sentiment_state"] = "outdated"
+        return await self._change(connection, turn_id, **again)
+
     @reads
     async def recent_turns(self, connection: AsyncConnection, key: ConversationKey, limit: int) -> list[Turn]:
         """The newest answered turns since the last reset, oldest first: what a prompt may know."""
@@ -114,6 +134,12 @@ class Store:
     async def last_turn(self, connection: AsyncConnection, key: ConversationKey) -> Turn | None:
         """The newest turn since the last reset, in whatever state."""
         found = await self._turns(connection, self._of(key), SINCE_RESET, newest=1)
+        return found[0] if found else None
+
+    @reads
+    async def turn_before(self, connection: AsyncConnection, turn: Turn) -> Turn | None:
+        """The turn before `turn` in its conversation, also from before a reset."""
+        found = await self._turns(connection, self._of(turn.conversation), turns.c.id < turn.id, newest=1)
         return found[0] if found else None
 
     @reads

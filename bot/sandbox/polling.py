@@ -32,6 +32,7 @@ class Polling:
         wait = asyncio.ensure_future(self._wait(max(offset, 0), limit, wait_s))
         self._current = wait
         self.waiting.set()
+        self.feed.wake()  # the bot has taken all updates: somebody may be waiting for that
         try:
             return await asyncio.shield(wait)
         except asyncio.CancelledError:

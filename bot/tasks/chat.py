@@ -1,9 +1,10 @@
 """Chat: what the model is told when it answers, and the answer as it grows."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from cachetools import LRUCache
@@ -38,12 +39,18 @@ class Chat:
         self._sampling = sampling
         self._window = HistoryWindow(model, self._system, history_tokens)
 
-    def start(self, conversation: ConversationKey, past: Sequence[Exchange], question: str) -> "Answer":
-        """Ask the model now, with as much of `past` (oldest first) as the budget allows."""
+    def start(
+        self, conversation: ConversationKey, past: Sequence[Exchange], question: str, *, again: bool = False
+    ) -> "Answer":
+        """Ask the model now, with as much of `past` (oldest first) as the budget allows.
+
+        `again` asks for another answer than the last time, as far as chance can give one.
+        """
         exchanges = self._window.within_budget(conversation, past)
         history = [message for exchange in exchanges for message in exchange.messages]
         messages = [self._system, *history, ChatMessage("user", question)]
-        return Answer(self._model, messages, self._sampling, conversation)
+        sampling = replace(self._sampling, seed=secrets.randbits(63)) if again else self._sampling
+        return Answer(self._model, messages, sampling, conversation)
 
     def forget(self, conversation: ConversationKey) -> None:
         """Drop what the model keeps of a conversation."""

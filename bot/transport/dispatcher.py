@@ -79,11 +79,16 @@ class Dispatcher:
             self.stats.dropped += not self.lane(chat_id).frame(message_id, content, self.clock())
             self._wake.set()
 
-    def offer(self, chat_id: int, request: Request[object], priority: Priority) -> None:
+    def offer(self, chat_id: int, request: Request[object], priority: Priority, reserve: int = 1) -> None:
         """Make a call that nobody waits for, if it can be made at once and leaves room for others."""
         lane, now = self.lane(chat_id), self.clock()
-        if not (self.closing or lane.queue or lane.running or lane.budget.when(now, reserve=1) > now):
-            self._queue(lane, Ticket(request, priority, next(self._orders)))
+        if not (lane.queue or lane.running or lane.budget.when(now, reserve) > now):
+            self.leave(chat_id, request, priority)
+
+    def leave(self, chat_id: int, request: Request[object], priority: Priority) -> None:
+        """Make a call that nobody waits for, when its turn comes. It is tried once."""
+        if not self.closing:
+            self._queue(self.lane(chat_id), Ticket(request, priority, next(self._orders)))
 
     async def ask(self, chat_id: int | None, request: Request[T], priority: Priority) -> T:
         """Make a call as soon as its turn comes, and give its result. Raises CallFailed."""

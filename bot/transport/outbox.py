@@ -15,6 +15,7 @@ from bot.transport.content import Content
 from bot.transport.dispatcher import Clock, Dispatcher, Migrated, Sleep, Stats
 from bot.transport.errors import Closed, MessageGone, Refused, SendUnknown, TransportError, Undeliverable
 from bot.transport.lanes import Priority
+from bot.transport.pace import GROUP_RESERVE
 
 __all__ = [
     "Closed",
@@ -116,6 +117,14 @@ class Outbox:
     ) -> None:
         """Change the buttons of a message and nothing else. Raises like `edit`."""
         await self._dispatcher.ask(chat_id, EditMarkup(message_id, markup), priority)
+
+    def strip_buttons(self, chat_id: int, message_id: int) -> None:
+        """Take the buttons off an old message, behind everything else; in a group only if that costs nobody."""
+        strip = EditMarkup(message_id, None)
+        if chat_id > 0:
+            self._dispatcher.leave(chat_id, strip, Priority.FRAME)
+        else:
+            self._dispatcher.offer(chat_id, strip, Priority.FRAME, GROUP_RESERVE)
 
     async def delete(self, chat_id: int, message_id: int, *, priority: Priority = Priority.SENTIMENT) -> None:
         """Delete a message; one that is gone already is no error. Raises like `edit`."""

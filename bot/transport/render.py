@@ -15,11 +15,12 @@ from telegramify_markdown.config import RenderConfig
 
 from bot.transport.content import Content, utf16_offsets, well_formed
 from bot.transport.spans import Span, compatible, from_utf16
-from bot.transport.split import TARGET_LENGTH, pieces, tail, visible
+from bot.transport.split import MAX_LENGTH, pieces, visible
 
 MAX_ENTITIES = 100
 CURSOR = "▌"
 NOTHING = "…"
+STOPPED = "⏹"
 
 # What Markdown may use up: white space and its own signs. Everything else must still be there afterwards.
 _MARKUP = re.compile(r"[\s\\*_~`#<>\[\]()!|+=:.$&;\"'-]+")
@@ -31,6 +32,7 @@ _HTML = re.compile(r"<(?=[A-Za-z/!?])")
 _CODE = re.compile(
     r"(^[ \t]*(?:```.*?(?:^[ \t]*```|\Z)|~~~.*?(?:^[ \t]*~~~|\Z))|`+[^`\n]*`+)", re.DOTALL | re.MULTILINE
 )
+_FENCE = re.compile(r"^[ \t]*(```+|~~~+)(.*)$", re.MULTILINE)
 # Telegram writes control characters as spaces and leaves these direction marks out.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _DIRECTION = re.compile(r"[\u202a-\u202e]")
@@ -43,12 +45,30 @@ def render(reply: str) -> list[Content]:
     return [_content(text, spans, start, end) for start, end in pieces(text)] or [Content(NOTHING)]
 
 
-def frame(partial: str, cursor: str = CURSOR) -> Content:
-    """One message for a reply that is still being written: its end as plain text, and a cursor."""
+def frames(partial: str, cursor: str = CURSOR) -> list[Content]:
+    """The messages of a reply that is still being written: plain text, and behind the last word a cursor."""
     text = _clean(partial).strip()
-    if len(text) > TARGET_LENGTH:
-        text = f"{NOTHING}{tail(text)}"
-    return Content(text + cursor)
+    *finished, last = [text[start:end] for start, end in pieces(text, MAX_LENGTH - len(cursor))] or [""]
+    return [*map(Content, finished), Content(last + cursor)]
+
+
+def stopped(partial: str) -> str:
+    """The reply that is stored when somebody stopped it: what there is, with a mark that is not part of its code."""
+    text = partial.rstrip()
+    fence = _open_fence(text)
+    return f"{text}\n{fence}\n\n{STOPPED}" if fence else f"{text}\n\n{STOPPED}".lstrip()
+
+
+def _open_fence(text: str) -> str:
+    """What would close the code block in which `text` ends; empty outside of code."""
+    fence = ""
+    for match in _FENCE.finditer(text):
+        marks, rest = match[1], match[2]
+        if not fence:
+            fence = marks
+        elif marks.startswith(fence) and not rest.strip():
+            fence = ""
+    return fence
 
 
 def _clean(text: str) -> str:

@@ -27,24 +27,18 @@ def visible(text: str) -> bool:
     return any(unicodedata.category(char) not in _UNSEEN_KINDS and char not in _UNSEEN for char in text)
 
 
-def pieces(text: str) -> Iterator[tuple[int, int]]:
-    """Start and end of every message of `text`: all that is visible, in order, at most MAX_LENGTH each."""
+def pieces(text: str, longest: int = MAX_LENGTH) -> Iterator[tuple[int, int]]:
+    """Start and end of every message of `text`: all that is visible, in order, at most `longest` each.
+
+    Text that is added at the end moves no border but the last.
+    """
     start = 0
     while start < len(text):
-        end = len(text) if len(text) - start <= MAX_LENGTH else _cut(text, start)
+        end = len(text) if len(text) - start <= longest else _cut(text, start)
         first = _after_blank_lines(text, start, end)
         if visible(text[first:end]):
             yield first, first + len(text[first:end].rstrip())
         start = end
-
-
-def tail(text: str) -> str:
-    """The end of `text`, about TARGET_LENGTH long, from the beginning of a line or a word."""
-    start = len(text) - TARGET_LENGTH
-    if start <= 0:
-        return text
-    border = re.compile(r"\s").search(text, start, start + TARGET_LENGTH // 4)
-    return text[_between_graphemes(text, border.end() if border else start) :]
 
 
 def _after_blank_lines(text: str, start: int, end: int) -> int:

@@ -1,8 +1,10 @@
 """The whole bot, as its users meet it: the sandbox over HTTP, the real client, a database on disk, a model."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,6 +65,63 @@ def real_bot(bot: Living, real_model_folder: Path) -> Living:
     return lambda **sections: bot(real_model_folder, **{"model": ModelSettings()} | sections)
 
 
+class Held:
+    """The model in the test's hands: answers stand still when `after` characters are written, until `release`.
+
+    `prompts` are the messages of all answers that were asked for.
+    """
+
+    def __init__(self) -> None:
+        self.after: int | None = None
+        self.released = asyncio.Event()
+        self.prompts: list[list[tuple[str, str]]] = []
+        self._model: Any = None
+
+    def around(self, model: Any) -> "Held":
+        self._model = model
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def hold(self, after: int = 20) -> None:
+        self.after = after
+        self.released.clear()
+
+    def release(self) -> None:
+        self.after = None
+        self.released.set()
+
+    async def stream(self, messages: Any, sampling: Any, *, conversation: str | None = None) -> Any:
+        self.prompts.append([(message.role, message.text) for message in messages])
+        written = 0
+        async with aclosing(self._model.stream(messages, sampling, conversation=conversation)) as events:
+            async for event in events:
+                yield event
+                written += len(getattr(event, "text", ""))
+                if self.after is not None and written >= self.after:
+                    await self.released.wait()
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Held:
+    """Every bot of this test runs on a model that the test can hold."""
+    held, open_model = Held(), app.open_model
+
+    async def open_held(*how: Any) -> Any:
+        opened = await open_model(*how)
+
+        @asynccontextmanager
+        async def holding() -> AsyncIterator[Held]:
+            async with opened as model:
+                yield held.around(model)
+
+        return holding()
+
+    monkeypatch.setattr(app, "open_model", open_held)
+    return held
+
+
 class Reader:
     """Reads a chat over a person's shoulder."""
 
@@ -90,6 +149,26 @@ class Reader:
 
         verdict, final = (await self.telegram.wait_for(done, within=120))[:2]
         return verdict, final
+
+    async def growing(self, text: str, chat: str | None = None, **how: object) -> Message:
+        """Say something and wait until its answer has begun to grow."""
+        before = len(self.of_bot(chat))
+        await self.person.say(text, chat, **how)
+
+        def grown(_: object) -> Message | None:
+            new = self.of_bot(chat)[before:]
+            return new[1] if len(new) == 2 and len(new[1].text or "") > 1 and is_growing(new[1]) else None
+
+        return await self.telegram.wait_for(grown, within=60)
+
+    async def finished(self, message_id: int, chat: str | None = None) -> Message:
+        """Wait until a message of the bot does not grow any more."""
+
+        def done(_: object) -> Message | None:
+            message = next(each for each in self.of_bot(chat) if each.message_id == message_id)
+            return None if is_growing(message) else message
+
+        return await self.telegram.wait_for(done, within=60)
 
     async def reply(self, text: str, chat: str | None = None, **how: object) -> Message:
         """Say something that is answered with one message at once."""

@@ -285,3 +285,29 @@ async def test_other_bots_are_not_counted(store: Store, begin: Begin, database: 
     await store.touch_user(11, "en")
     stats = await Store(database, bot_id=1).stats(clock())
     assert (stats.users, stats.turns, stats.moods, stats.reused) == (0, 0, {}, None)
+
+
+async def test_a_turn_is_opened_again_with_its_messages(store: Store, begin: Begin) -> None:
+    turn = await begin(question="cat?")
+    await store.record_sentiment(turn.id, "positive", 0.9, 0.1)
+    await store.record_sentiment_sent(turn.id, 6)
+    await store.record_answer(turn.id, 7)
+    await store.finish_turn(turn.id, "A cat.", "done")
+    await store.mark_delivered(turn.id)
+    again = await store.reopen_turn(turn.id)
+    assert (again.state, again.reply, again.delivered, again.answer_ids) == ("running", "", False, (7,))
+    assert again.verdict is not None
+    assert again.verdict.state == "sent"
+    other = await store.reopen_turn(turn.id, "dog?")
+    assert other.question == "dog?"
+    assert other.verdict is not None
+    assert (other.verdict.state, other.verdict.message_id) == ("outdated", 6)
+    assert await store.recent_turns(ANN, 10) == []
+    assert (await store.record_answers(turn.id, [8, 9])).answer_ids == (8, 9)
+
+
+async def test_the_turn_before_is_found_also_from_before_a_reset(store: Store, begin: Begin) -> None:
+    first, second = await begin(), await begin()
+    assert await store.turn_before(first) is None
+    await store.reset(ANN)
+    assert await store.turn_before(second) == first

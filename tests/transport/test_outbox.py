@@ -530,3 +530,33 @@ async def test_fifty_chats_stream_and_every_final_arrives_once(
     assert not any(call.inside_penalty for call in writes)
     assert statuses[429] == (len(writes) // 5 if faults else 0)
     assert statuses[200] + statuses[429] == len(writes)
+
+
+class TestOldButtons:
+    async def test_they_go_when_nothing_else_is_to_be_done(
+        self, outbox: Outbox, telegram: Running, clock: Any
+    ) -> None:
+        async def talk() -> None:
+            message_id = await outbox.send(ANN_ID, Content("old", markup=BUTTON), priority=FINAL)
+            new = [asyncio.ensure_future(send(outbox, text)) for text in ("new", "verdict")]
+            asyncio.get_running_loop().call_soon(outbox.strip_buttons, ANN_ID, message_id)
+            await asyncio.gather(*new)
+            await clock.sleep(5)
+            outbox.strip_buttons(ANN_ID, 99)  # one that is gone is nobody's trouble
+            await clock.sleep(5)
+
+        await clock.run(talk())
+        assert not telegram.world.messages(ANN_ID)[0].keyboard
+        assert methods(telegram)[:4] == ["sendmessage"] * 3 + ["editmessagereplymarkup"]
+        assert outbox.stats.failed == 1
+
+    async def test_in_a_busy_group_they_stay(self, outbox: Outbox, telegram: Running, clock: Any) -> None:
+        async def talk() -> None:
+            message_id = await outbox.send(TEAM_ID, Content("old", markup=BUTTON), priority=FINAL)
+            for number in range(13):
+                await send(outbox, str(number), TEAM_ID)
+            outbox.strip_buttons(TEAM_ID, message_id)
+            await clock.sleep(30)
+
+        await clock.run(talk())
+        assert telegram.world.messages(TEAM_ID)[0].keyboard

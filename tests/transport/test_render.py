@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.transport.content import Content
-from bot.transport.render import frame, render
+from bot.transport.render import frames, render, stopped
 
 CONSTRUCTS = (
     "{}", "**{}**", "__{}__", "*{}*", "_{}_", "~~{}~~", "`{}`", "``{}``", "```\n{}\n```", "~~~\n{}",
@@ -191,16 +191,46 @@ def test_more_than_a_hundred_entities_keep_all_text() -> None:
 
 
 @given(markdown | anything, st.integers(1, 60))
-def test_a_frame_is_one_message_and_ends_with_the_cursor(partial: str, times: int) -> None:
-    message = frame(partial * times)
-    assert_sendable(message)
-    assert message.text.endswith("▌")
+def test_frames_show_everything_and_end_with_the_cursor(partial: str, times: int) -> None:
+    messages = frames(partial * times)
+    for message in messages:
+        assert_sendable(message)
+    assert messages[-1].text.endswith("▌")
+    assert letters(shown(messages)) == letters(partial * times)
 
 
-def test_a_long_frame_shows_the_end_of_the_text() -> None:
-    message = frame("old " * 2000 + "newest words")
-    assert message.text.startswith("…old ")
-    assert message.text.endswith("newest words▌")
+def test_a_growing_text_leaves_finished_messages_alone() -> None:
+    text = " ".join(f"word{number}" for number in range(3000))
+    before = frames(text[:9000])
+    for length in range(9000, len(text), 700):
+        now = frames(text[:length])
+        assert [message.text for message in now[: len(before) - 1]] == [m.text for m in before[:-1]]
+        before = now
+    assert len(before) > 5
+
+
+@pytest.mark.parametrize(
+    ("partial", "reply"),
+    [
+        ("", "⏹"),
+        ("Half a sent", "Half a sent\n\n⏹"),
+        ("```python\nprint(", "```python\nprint(\n```\n\n⏹"),
+        ("````\n```\nx", "````\n```\nx\n````\n\n⏹"),
+        ("```\na\n```\nand `b", "```\na\n```\nand `b\n\n⏹"),
+        ("~~~ruby\nputs 1\n", "~~~ruby\nputs 1\n~~~\n\n⏹"),
+    ],
+)
+def test_a_stopped_reply_keeps_its_words_and_is_marked_outside_of_code(partial: str, reply: str) -> None:
+    assert stopped(partial) == reply
+    last = render(reply)[-1]
+    assert last.text.endswith("⏹")
+    assert not any(e.offset + e.length > len(last.text) - 1 for e in last.entities)
+
+
+@given(markdown)
+def test_a_stopped_reply_loses_no_word(partial: str) -> None:
+    missing = letters(shown(render(partial))) - letters(shown(render(stopped(partial))))
+    assert set(missing) <= {"x"}  # the mark of a task, which may have become a box
 
 
 @pytest.mark.parametrize(

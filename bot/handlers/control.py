@@ -1,0 +1,107 @@
+"""Control over answers: stopped, asked for again, and answered anew when the question was edited."""
+
+from telegram import Update, User
+
+from bot.handlers.buttons import Pressed
+from bot.handlers.chat import ChatHandler
+from bot.handlers.context import Context
+from bot.handlers.edits import Edits
+from bot.handlers.replies import Replies
+from bot.handlers.running import RunningAnswers
+from bot.handlers.words import Translate, translate_for
+from bot.history.records import Turn
+from bot.history.store import Store
+from bot.transport.triggers import addressed_text, conversation_key
+
+
+class ControlHandler:
+    """/stop, /retry, their buttons, and edited questions. A new answer is written into the old one's place."""
+
+    def __init__(
+        self,
+        me: User,
+        store: Store,
+        replies: Replies,
+        running: RunningAnswers,
+        edits: Edits,
+        chat: ChatHandler,
+    ) -> None:
+        self._me = me
+        self._store = store
+        self._replies = replies
+        self._running = running
+        self._edits = edits
+        self._chat = chat
+
+    async def on_stop(self, update: Update, _context: Context) -> None:
+        """/stop: what was written stays, and the mark below it is the answer to this command."""
+        key = conversation_key(update)
+        if key is not None and not self._running.stop(key):
+            await self._replies.say(update, _idle(translate_for(update)))
+
+    async def on_stop_button(self, pressed: Pressed) -> None:
+        """⏹"""
+        key = conversation_key(pressed.update)
+        stopped = key is not None and self._running.stop(key)
+        await pressed.answer("" if stopped else _idle(translate_for(pressed.update)))
+
+    async def on_retry(self, update: Update, _context: Context) -> None:
+        """/retry: the last answer once more."""
+        _ = translate_for(update)
+        if (key := conversation_key(update)) is None:
+            return
+        async with self._running.alone(key):
+            turn = await self._store.last_turn(key)
+            if turn is None:
+                await self._replies.say(update, _("There is no answer to repeat yet."))
+            else:
+                await self._answer_again(turn, _)
+
+    async def on_again_button(self, pressed: Pressed) -> None:
+        """🔁, which is for one turn as long as that is the last one."""
+        _ = translate_for(pressed.update)
+        if (key := conversation_key(pressed.update)) is None:
+            return
+        if self._running.busy(key):
+            await pressed.answer(_("I am still writing."))
+            return
+        async with self._running.alone(key):
+            turn = await self._store.last_turn(key)
+            if turn is None or str(turn.id) != pressed.press.value:
+                await pressed.answer(_("Only my last answer can be repeated."))
+            else:
+                await pressed.answer()
+                await self._answer_again(turn, _)
+
+    async def on_edit(self, update: Update, _context: Context) -> None:
+        """The last question says something else now. Edits of older ones change nothing."""
+        message, key = update.edited_message, conversation_key(update)
+        text = addressed_text(message, self._me) if message else None
+        if message is None or key is None or not text:
+            return
+        self._edits.note(message, text)
+        last = await self._store.last_turn(key)
+        if last is None or last.message_id != message.message_id:
+            return
+        if last.question != text:
+            self._running.supersede(key, last.id)
+        async with self._running.alone(key):
+            # Whoever waited here may have been overtaken: by another edit, or by another question.
+            turn = await self._store.last_turn(key)
+            if turn is not None and turn.id == last.id and self._edits.newest(message, text) == text:
+                await self._answer_anew(turn, text, translate_for(update))
+
+    async def _answer_again(self, turn: Turn, _: Translate) -> None:
+        """A turn that runs, although nobody else can be writing, was cut off in the middle of just this."""
+        if turn.state != "running":
+            turn = await self._store.reopen_turn(turn.id)
+        await self._chat.take(turn, _, again=True)
+
+    async def _answer_anew(self, turn: Turn, question: str, _: Translate) -> None:
+        if turn.question != question:
+            turn = await self._store.reopen_turn(turn.id, question)
+        await self._chat.take(turn, _)
+
+
+def _idle(_: Translate) -> str:
+    return _("I am not writing anything right now.")

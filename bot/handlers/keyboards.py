@@ -1,0 +1,27 @@
+"""Keyboards: the buttons below the bot's messages. Pure."""
+
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup
+
+from bot.handlers.callbacks import Press
+from bot.handlers.words import Translate
+from bot.history.records import Turn
+
+STOP, AGAIN = "stop", "again"
+
+
+def stop_button(turn: Turn, _: Translate) -> InlineKeyboardMarkup | None:
+    """Below an answer that is being written."""
+    return _for_asker(turn, STOP, _("⏹ Stop"))
+
+
+def again_button(turn: Turn, _: Translate) -> InlineKeyboardMarkup | None:
+    """Below the last answer."""
+    return _for_asker(turn, AGAIN, _("🔁 Again"))
+
+
+def _for_asker(turn: Turn, action: str, label: str) -> InlineKeyboardMarkup | None:
+    """Whoever wrote in the name of a chat cannot be told by a press, and gets no button."""
+    if turn.conversation.user_id not in (turn.user_id, 0):
+        return None
+    press = Press(action, turn.user_id, str(turn.id))
+    return InlineKeyboardMarkup([[InlineKeyboardButton(label, callback_data=press.data)]])
