@@ -70,7 +70,7 @@ class Parts:
 
 def load_parts(folder: Path, settings: LocalSettings) -> Parts:
     """Read a folder and pack its weights; seconds. Run it in the thread that will use them."""
-    threads = settings.threads or len(os.sched_getaffinity(0))
+    threads = settings.threads or _cores()
     torch.set_num_threads(threads)
     place = Place(folder, folder / "int8.safetensors", settings.library_cache)
     backend = open_backend(place, settings.weights, context=settings.context, threads=threads)
@@ -180,6 +180,11 @@ class LocalModel:
         for job, item in news:
             if inbox := self._inboxes.get(job):
                 inbox.put_nowait(item)
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _make_engine(parts: Parts, settings: LocalSettings) -> Engine:

@@ -1,7 +1,6 @@
 """Resident memory of this process, in bytes."""
 
 import os
-import resource
 import sys
 from pathlib import Path
 
@@ -12,5 +11,9 @@ def resident_bytes() -> int:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
     except OSError:
+        if sys.platform == "win32":
+            return 0  # not told without another library
+        import resource
+
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024
