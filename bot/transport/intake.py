@@ -5,6 +5,7 @@ Knows how updates arrive and that none may be lost; knows nothing of what they a
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -32,6 +33,8 @@ MOST_UNDONE = 1000
 # themselves stop earlier, and can still tell the user.
 MOST_ATTEMPTS = 4
 CONFLICT_SECONDS = 15.0
+# A trouble that comes and goes, as a second poller does, is told again after so long.
+TOLD_AGAIN_SECONDS = 600.0
 SLACK_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
@@ -83,6 +86,8 @@ class Intake:
         self._answer_seconds = answer_seconds
         self._most_undone = most_undone
         self._trouble = ""
+        self._told_at: dict[str, float] = {}
+        self._aloud = False
         self._fetching: asyncio.Task[None] | None = None
         self._queues: Queues | None = None
 
@@ -199,9 +204,13 @@ class Intake:
 
     def _tell(self, trouble: str, kind: str = "") -> None:
         """One line when something goes wrong, not one for every try; and one when it is over."""
-        if trouble and trouble != self._trouble:
+        now = self._clock()
+        lately = now - self._told_at.get(trouble, -math.inf) < TOLD_AGAIN_SECONDS
+        if trouble and trouble != self._trouble and not lately:
+            self._told_at[trouble], self._aloud = now, True
             log.warning("%s (%s)", trouble, kind)
-        elif self._trouble and not trouble:
+        elif self._aloud and not trouble:
+            self._aloud = False
             log.info("Telegram answers again")
         self._trouble = trouble
 
