@@ -10,7 +10,7 @@ from bot.handlers.context import Context
 from bot.handlers.replies import Replies
 from bot.handlers.words import translate_for
 from bot.observe.counters import Counters
-from bot.transport.errors import CallFailed
+from bot.transport.errors import CallFailed, Closed
 from bot.transport.outbox import Undeliverable
 
 log = logging.getLogger(__name__)
@@ -30,19 +30,25 @@ class ErrorHandler:
         raise ApplicationHandlerStop
 
     async def _tell(self, update: Update, error: Exception) -> None:
-        """A chat that cannot be reached is told in one line; everything else is a fault of ours."""
-        if isinstance(error, Undeliverable):
+        """What Telegram refuses says so itself; everything else is a fault of ours, and its place matters."""
+        if isinstance(error, Undeliverable | Closed):
             self._counters.unreachable += 1
-            log.info("a chat cannot be reached: %s", error)
+            log.info("update %s has no answer: %s", update.update_id, error)
             return
         self._counters.errors += 1
-        # The message of an exception may quote what somebody wrote: only its kind and place are logged.
-        where = "".join(traceback.format_tb(error.__traceback__))
-        log.error("update %s failed with %s\n%s", update.update_id, type(error).__name__, where)
+        if isinstance(error, CallFailed):
+            log.error("update %s failed: %s", update.update_id, error)
+        else:
+            # The message of an exception may quote what somebody wrote: only its kind and place are logged.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error("update %s failed with %s\n%s", update.update_id, type(error).__name__, where)
+        await self._apologise(update)
+
+    async def _apologise(self, update: Update) -> None:
         _ = translate_for(update)
         try:
             await self._replies.say(
                 update, _("⚠️ Something went wrong on my side. Please send your message again.")
             )
-        except CallFailed as failed:
-            log.info("nor could that be said: %s", failed)
+        except CallFailed:
+            return  # the log has it already
