@@ -89,11 +89,17 @@ class Span:
 
 @dataclass(slots=True)
 class Batch:
-    """One forward pass: the rows of all spans, one after another, and which of them the caller wants to see."""
+    """One forward pass: the rows of all spans, one after another, and which of them the caller wants to see.
+
+    The first `early_spans`, which are `early_rows`, leave the pass when `exit_layer` layers are done.
+    """
 
     spans: list[Span] = field(default_factory=list)
     wanted: list[int] = field(default_factory=list)
     rows: int = 0
+    early_spans: int = 0
+    early_rows: int = 0
+    exit_layer: int = 0
 
     def add(self, span: Span, wanted: int = 0) -> range:
         """Append a span and ask for its last `wanted` rows; returns where those stand in the result."""
@@ -102,6 +108,14 @@ class Batch:
         first = len(self.wanted)
         self.wanted.extend(range(self.rows - wanted, self.rows))
         return range(first, first + wanted)
+
+    def add_early(self, span: Span, exit_layer: int) -> range:
+        """Append a span that leaves early, before all that do not; all its rows are wanted."""
+        if self.early_spans != len(self.spans) or self.exit_layer not in (0, exit_layer):
+            raise ValueError("spans that leave early come first, and leave together")
+        places = self.add(span, wanted=len(span.tokens))
+        self.early_spans, self.early_rows, self.exit_layer = len(self.spans), self.rows, exit_layer
+        return places
 
     def tokens(self) -> Tensor:
         """Token ids of all rows, int64 [rows]."""
@@ -121,7 +135,10 @@ class Forward(Protocol):
         ...
 
     def forward(self, batch: Batch) -> Tensor:
-        """Normed hidden states of the wanted rows, float32 [wanted, hidden]. Fills the slots' keys and values."""
+        """States of the wanted rows, float32 [wanted, hidden]; fills the slots' keys and values.
+
+        Of rows that leave early the residual stream, normed without weights; of the others what the head reads.
+        """
         ...
 
     def logits(self, states: Tensor) -> Tensor:
@@ -153,17 +170,24 @@ class Decoder:
     def forward(self, batch: Batch) -> Tensor:
         """See Forward."""
         arch = self.architecture
-        positions = batch.positions()
+        spans, positions = batch.spans, batch.positions()
         cos, sin = self._cos[positions, None], self._sin[positions, None]
-        masks = [_mask(span, arch.heads // arch.kv_heads, arch.sliding_window) for span in batch.spans]
+        masks = [_mask(span, arch.heads // arch.kv_heads, arch.sliding_window) for span in spans]
         x = F.embedding(batch.tokens(), self.weights.embedding).float()
+        left = x[:0]
         for index, layer in enumerate(self.weights.layers):
+            if index == batch.exit_layer and batch.early_spans:
+                left, x = self._norm(x[: batch.early_rows]), x[batch.early_rows :]
+                cos, sin = cos[batch.early_rows :], sin[batch.early_rows :]
+                spans, masks = spans[batch.early_spans :], masks[batch.early_spans :]
+                if not spans:
+                    break
             qkv = layer.qkv(self._norm(x, layer.attention_norm))
             query, key, value = self._heads(qkv, layer, cos, sin)
-            x = x + layer.attention_out(self._attend(index, batch.spans, masks, query, key, value))
+            x = x + layer.attention_out(self._attend(index, spans, masks, query, key, value))
             gate, up = layer.gate_up(self._norm(x, layer.mlp_norm)).chunk(2, dim=1)
             x = x + layer.down(F.silu(gate) * up)
-        return self._norm(x[batch.wanted], self.weights.norm)
+        return torch.cat((left, self._norm(x, self.weights.norm)))[batch.wanted]
 
     def logits(self, states: Tensor) -> Tensor:
         """See Forward."""
@@ -178,7 +202,7 @@ class Decoder:
         """See Forward."""
         return states @ self.weights.output_embedding[list(tokens)].float().T
 
-    def _norm(self, x: Tensor, weight: Tensor) -> Tensor:
+    def _norm(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
         return F.rms_norm(x, (x.shape[-1],), weight, self.architecture.norm_epsilon)
 
     def _heads(self, qkv: Tensor, layer: Layer, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -39,10 +39,11 @@ class Shape:
 class Slot:
     """The past of one sequence. `data` is [layers, 2, kv_heads, capacity, head_dim]; 0 keys, 1 values.
 
-    `tokens` are exactly the ids whose keys and values `data` holds, in order.
+    `tokens` are exactly the ids whose keys and values `data` holds, in order, for the first `depth` layers.
     """
 
     data: torch.Tensor
+    depth: int
     tokens: list[int] = field(default_factory=list)
 
     @property
@@ -82,22 +83,33 @@ class Pool:
         self.limit_bytes = limit_bytes
         self._taken: set[Slot] = set()
         self._conversations: dict[str, Slot] = {}
-        self._prefixes: dict[tuple[int, ...], Slot] = {}
+        self._prefixes: dict[tuple[int, tuple[int, ...]], Slot] = {}
 
-    def take(self, tokens: Sequence[int], room: int, conversation: str | None = None) -> Slot:
+    def take(
+        self,
+        tokens: Sequence[int],
+        room: int,
+        conversation: str | None = None,
+        *,
+        depth: int | None = None,
+        reusable: int | None = None,
+    ) -> Slot:
         """A slot for `tokens` and `room` more, already filled with the longest prefix that is known.
 
-        At least the last token is left to compute, for somebody needs its output. Raises PoolExhausted.
+        At least the last token is left to compute, for somebody needs its output; with `reusable` all behind so
+        many. Only the first `depth` layers will be computed. Raises PoolExhausted.
         """
         needed = self._bytes_for(len(tokens) + room)
         self._require(needed)
         own = self._conversations.pop(conversation, None) if conversation is not None else None
-        source, reused = self._longest_prefix(tokens, own)
+        depth = self.shape.layers if depth is None else depth
+        most = len(tokens) - 1 if reusable is None else min(reusable, len(tokens) - 1)
+        source, reused = self._longest_prefix(tokens[:most], own, depth)
         if own is not None and own.bytes >= needed and source in (own, None):
             slot = own
             slot.truncate(reused)
         else:
-            slot = self._allocate(needed, keep=source)
+            slot = self._allocate(needed, depth, keep=source)
             if source is not None:
                 _copy(source, slot, reused)
         self._taken.add(slot)
@@ -111,12 +123,12 @@ class Pool:
 
     def keep_prefix(self, slot: Slot, length: int) -> None:
         """Remember the first `length` tokens of `slot` for all later prompts that start with them."""
-        key = tuple(slot.tokens[:length])
-        if not key or key in self._prefixes or len(key) < length:
+        key = (slot.depth, tuple(slot.tokens[:length]))
+        if not length or key in self._prefixes or len(slot.tokens) < length:
             return
         needed = self._bytes_for(length)
         if needed <= self.usage().free:
-            self._prefixes[key] = copy = self._allocate(needed, keep=slot)
+            self._prefixes[key] = copy = self._allocate(needed, slot.depth, keep=slot)
             _copy(slot, copy, length)
 
     def forget(self, conversation: str) -> None:
@@ -152,11 +164,11 @@ class Pool:
     def _kept(self) -> Iterator[Slot]:
         return itertools.chain(self._conversations.values(), self._prefixes.values())
 
-    def _longest_prefix(self, tokens: Sequence[int], own: Slot | None) -> tuple[Slot | None, int]:
+    def _longest_prefix(self, tokens: Sequence[int], own: Slot | None, depth: int) -> tuple[Slot | None, int]:
         """The slot that shares most of the start of `tokens`; the conversation's own wins a tie."""
         best, length = own, _common(own.tokens, tokens) if own is not None else 0
         for slot in self._kept():
-            if (common := _common(slot.tokens, tokens)) > length:
+            if slot.depth >= depth and (common := _common(slot.tokens, tokens)) > length:
                 best, length = slot, common
         return (best, length) if length else (None, 0)
 
@@ -164,7 +176,7 @@ class Pool:
         if needed > (free := self.limit_bytes - self.usage().used):
             raise PoolExhausted(f"{needed} bytes of KV needed, {free} of {self.limit_bytes} not in use")
 
-    def _allocate(self, needed: int, keep: Slot | None) -> Slot:
+    def _allocate(self, needed: int, depth: int, keep: Slot | None) -> Slot:
         """A new slot; kept ones make room, least recently used first, conversations before prefixes.
 
         `keep` is about to be copied from. It goes last, and is freed only when its reader lets go of it.
@@ -174,7 +186,7 @@ class Pool:
             _drop_oldest(self._prefixes, needed - self.usage().free, spared)
         capacity = needed // self.shape.token_bytes
         size = (self.shape.layers, 2, self.shape.kv_heads, capacity, self.shape.head_dim)
-        return Slot(torch.empty(size, dtype=self.shape.dtype))
+        return Slot(torch.empty(size, dtype=self.shape.dtype), depth)
 
     def _bytes_for(self, tokens: int) -> int:
         steps = -(-tokens // CAPACITY_STEP)
@@ -190,8 +202,8 @@ def _drop_oldest(slots: dict[Key, Slot], missing: int, keep: Slot | None) -> Non
 
 
 def _common(known: Sequence[int], tokens: Sequence[int]) -> int:
-    """Length of the common start, at most all of `tokens` but the last."""
-    limit = min(len(known), len(tokens) - 1)
+    """Length of the common start."""
+    limit = min(len(known), len(tokens))
     return next((i for i in range(limit) if known[i] != tokens[i]), limit)
 
 

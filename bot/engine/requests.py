@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from torch import Tensor
+
 from bot.engine.sampling import SamplingParameters
 
 FinishReason = Literal["stop", "length", "cancelled", "too_long", "overloaded", "error"]
@@ -32,6 +34,17 @@ class Score(Request):
     """How probable is each of `candidates` (token ids, one or several) as the continuation of the prompt?"""
 
     candidates: Sequence[Sequence[int]] = ()
+
+
+@dataclass(eq=False, slots=True)
+class Read(Request):
+    """What does the model make of the prompt after `layers` layers? The later layers and the head never run.
+
+    `text` are the places of the tokens that the mean is taken over; they lie behind the first `prefix` tokens.
+    """
+
+    layers: int = 0
+    text: range = range(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +80,15 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What a Read asked for, float32 [hidden] each: states normed by their own size, without weights."""
+
+    request: Read
+    last: Tensor
+    mean: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The last event of every request, exactly one."""
 
@@ -76,4 +98,5 @@ class Done:
     detail: str = ""
 
 
-Event = Started | Tokens | Scored | Done
+Verdict = Score | Read
+Event = Started | Tokens | Scored | Seen | Done

@@ -23,7 +23,7 @@ from bot.engine.calibration import measure
 from bot.engine.decoder import Forward
 from bot.engine.kv import Pool
 from bot.engine.loop import Engine, Guessing
-from bot.engine.requests import Generate, Request, Score, Scored
+from bot.engine.requests import Generate, Request, Score, Scored, Seen
 from bot.engine.sampling import SamplingParameters
 from bot.engine.scheduler import Budget, Costs
 from bot.model.api import (
@@ -138,7 +138,7 @@ class LocalModel:
         )
         async with aclosing(self._ask(request, sampling.stop)) as events:
             async for news in events:
-                if not isinstance(news, Scored):
+                if not isinstance(news, Scored | Seen):
                     yield news
 
     def count_tokens(self, messages: Sequence[ChatMessage]) -> int:

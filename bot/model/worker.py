@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from bot.engine.loop import Engine
-from bot.engine.requests import Counts, Done, Event, Generate, Request, Scored, Started, Tokens
+from bot.engine.requests import Counts, Done, Event, Generate, Request, Scored, Seen, Started, Tokens
 from bot.model.api import Delta, Finish, Load, Queued, Reason, Usage
 from bot.model.memory import resident_bytes
 from bot.model.tokens import StopFilter, TextStream
@@ -39,7 +39,7 @@ class Job:
     place: int = 0
 
 
-News = Queued | Delta | Scored | Finish
+News = Queued | Delta | Scored | Seen | Finish
 Post = Callable[[Sequence[tuple[Job, News]]], None]
 
 
@@ -181,7 +181,7 @@ class Worker:
             self._engine.submit(job.request)
 
     def _is_full(self, request: Request) -> bool:
-        queue = self._engine.waiting if isinstance(request, Generate) else self._engine.scores_waiting
+        queue = self._engine.waiting if isinstance(request, Generate) else self._engine.verdicts_waiting
         return len(queue) >= self._waiting
 
     def _step(self) -> None:
@@ -211,7 +211,7 @@ class Worker:
                     job.started = self._clock()
                 case Tokens(_, tokens):
                     self._write(job, tokens)
-                case Scored():
+                case Scored() | Seen():
                     self._news.append((job, event))
                 case Done(_, reason, counts, detail):
                     self._finish(job, reason, detail, counts)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from bot.engine.requests import Generate, Score, Started
+from bot.engine.requests import Generate, Read, Score, Seen, Started
 from bot.engine.sampling import SamplingParameters
 
 FAMILIES = ["qwen1.5", "qwen2.5", "qwen3", "llama", "smollm2", "mistral"]
@@ -220,3 +220,42 @@ def test_probabilities_of_labels_are_comparable(harness, prompt):
     with torch.inference_mode():
         expected = run.network(torch.tensor([request.tokens])).logits[0, -1].softmax(-1).max().item()
     assert 1 / total == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("weights", ["fp32", "native"])
+def test_a_reading_sees_the_middle_layers_states(harness, prompt, weights):
+    run = harness("qwen2.5", weights)
+    text = prompt(60)
+    readings = [Read(text, prefix=10, layers=2, text=range(10, 55)) for _ in range(2)]
+    run.run(readings[0], Generate(prompt(12), max_new_tokens=5), Score(prompt(9), candidates=[(1,), (2, 3)]))
+    run.run(readings[1])
+    with torch.inference_mode():
+        states = run.network(torch.tensor([text]), output_hidden_states=True).hidden_states[2][0]
+    states = states / states.square().mean(1, keepdim=True).sqrt()
+    for reading in readings:
+        [seen] = [event for event in run.events if isinstance(event, Seen) and event.request is reading]
+        for found, expected in ((seen.last, states[-1]), (seen.mean, states[10:55].mean(0))):
+            assert (found - expected).abs().max() < (1e-4 if weights == "fp32" else 0.2)
+    # The second one computed only what may differ from text to text.
+    assert [run.done(reading).counts.cached for reading in readings] == [0, 10]
+
+
+def test_what_a_reading_left_half_computed_serves_nobody_else(harness, prompt):
+    run = harness()
+    text = prompt(40)
+    run.run(Read(text, prefix=20, layers=1, text=range(20, 40)))
+    request = Generate(text, max_new_tokens=8)
+    run.run(request)
+    assert run.done(request).counts.cached == 0
+    assert run.tokens(request) == run.reference(text, 8)
+
+
+def test_readings_leave_answers_beside_them_alone(harness, prompt):
+    run = harness()
+    request = Generate(prompt(30), max_new_tokens=20)
+    run.engine.submit(request)
+    for _ in range(6):
+        run.engine.submit(Read(prompt(25), layers=1, text=range(5, 20)))
+        run.step()
+    run.run()
+    assert run.tokens(request) == run.reference(request.tokens, 20)

@@ -23,6 +23,11 @@ struct Shape {
   float epsilon;
 };
 
+// The first spans of a batch, which leave the pass after some layers; see Batch in decoder.py.
+struct Early {
+  int32_t spans, rows, layers;
+};
+
 struct Layer {
   Linear qkv, out, gate_up, down;
   std::vector<float> attention_norm, mlp_norm, query_norm, key_norm;
@@ -35,7 +40,7 @@ inline void rms_norm(const float* x, const float* weight, int n, float epsilon, 
   float total = sum(squares);
   for (; i < n; ++i) total += x[i] * x[i];
   const float scale = 1 / std::sqrt(total / n + epsilon);
-  for (i = 0; i < n; ++i) out[i] = x[i] * scale * weight[i];
+  for (i = 0; i < n; ++i) out[i] = x[i] * scale * (weight ? weight[i] : 1);
 }
 
 // Rotary position embedding in halves; cosine and sine are those of the row's position, [dim / 2].
@@ -87,30 +92,28 @@ class Decoder {
     return place_ <= region_ + size_ ? place : nullptr;
   }
 
-  // x [rows, hidden] is changed; states [wanted, hidden] are the normed rows that the caller wants to see. Cosine and
-  // sine are [rows, head_dim / 2].
+  // x [rows, hidden] is changed; states [wanted, hidden] are the rows that the caller wants to see, in ascending order.
+  // Cosine and sine are [rows, head_dim / 2]. The first early.spans spans leave when early.layers layers are done.
   void forward(float* x, int rows, const float* cosine, const float* sine, const Span* spans, int span_count,
-               const int32_t* wanted, int wanted_count, float* states) {
-    prepare(rows, spans, span_count);
+               const Early& early, const int32_t* wanted, int wanted_count, float* states) {
+    spans_.assign(spans, spans + span_count);
+    prepare(rows);
+    int gone = 0;
     for (int index = 0; index < shape_.layers; ++index) {
-      Layer& layer = layers_[index];
-      quantize_normed(x, layer.attention_norm, rows);
-      multiply_into(layer.qkv, rows, qkv_.data());
-      each_row(rows, qkv_width(), [&](int row) { place_heads(row, spans, index, layer, cosine, sine); });
-      threads_.loop(static_cast<int>(tasks_.size()), [&](int i) {
-        const Task& task = tasks_[i];
-        attend(spans[task.span], index, heads_, task.kv_head, task.first, task.end, query_.data(), attended_.data());
-      });
-      quantize(attended_.data(), rows, width());
-      multiply_onto(layer.out, rows, x);
-      quantize_normed(x, layer.mlp_norm, rows);
-      multiply_gated(layer.gate_up, rows);
-      quantize(gated_.data(), rows, shape_.intermediate);
-      multiply_onto(layer.down, rows, x);
+      if (early.spans > 0 && index == early.layers) {
+        for (; wanted_count > 0 && *wanted < early.rows; ++wanted, --wanted_count, states += shape_.hidden)
+          rms_norm(x + static_cast<size_t>(*wanted) * shape_.hidden, nullptr, shape_.hidden, shape_.epsilon, states);
+        gone = early.rows, rows -= gone, x += static_cast<size_t>(gone) * shape_.hidden;
+        if (rows == 0) return;
+        cosine += static_cast<size_t>(gone) * (heads_.dim / 2), sine += static_cast<size_t>(gone) * (heads_.dim / 2);
+        spans_.erase(spans_.begin(), spans_.begin() + early.spans);
+        for (Span& span : spans_) span.first_row -= gone;
+        prepare(rows);
+      }
+      layer_pass(layers_[index], index, x, rows, cosine, sine);
     }
-    for (int i = 0; i < wanted_count; ++i)
-      rms_norm(x + static_cast<size_t>(wanted[i]) * shape_.hidden, norm_.data(), shape_.hidden, shape_.epsilon,
-               states + static_cast<size_t>(i) * shape_.hidden);
+    for (; wanted_count > 0; ++wanted, --wanted_count, states += shape_.hidden)
+      rms_norm(x + static_cast<size_t>(*wanted - gone) * shape_.hidden, norm_.data(), shape_.hidden, shape_.epsilon, states);
   }
 
   // logits [rows, vocabulary] of states [rows, hidden].
@@ -127,7 +130,23 @@ class Decoder {
   int width() const { return heads_.query * heads_.dim; }
   int qkv_width() const { return (heads_.query + 2 * heads_.kv) * heads_.dim; }
 
-  void prepare(int rows, const Span* spans, int span_count) {
+  void layer_pass(Layer& layer, int index, float* x, int rows, const float* cosine, const float* sine) {
+    quantize_normed(x, layer.attention_norm, rows);
+    multiply_into(layer.qkv, rows, qkv_.data());
+    each_row(rows, qkv_width(), [&](int row) { place_heads(row, index, layer, cosine, sine); });
+    threads_.loop(static_cast<int>(tasks_.size()), [&](int i) {
+      const Task& task = tasks_[i];
+      attend(spans_[task.span], index, heads_, task.kv_head, task.first, task.end, query_.data(), attended_.data());
+    });
+    quantize(attended_.data(), rows, width());
+    multiply_onto(layer.out, rows, x);
+    quantize_normed(x, layer.mlp_norm, rows);
+    multiply_gated(layer.gate_up, rows);
+    quantize(gated_.data(), rows, shape_.intermediate);
+    multiply_onto(layer.down, rows, x);
+  }
+
+  void prepare(int rows) {
     const auto grow = [](auto& v, size_t n) { if (v.size() < n) v.resize(n); };
     grow(qkv_, static_cast<size_t>(rows) * qkv_width());
     grow(query_, static_cast<size_t>(rows) * width());
@@ -135,11 +154,12 @@ class Decoder {
     grow(gated_, static_cast<size_t>(rows) * shape_.intermediate);
     grow(span_of_, rows);
     tasks_.clear();
-    for (int s = 0; s < span_count; ++s) {
-      std::fill_n(span_of_.begin() + spans[s].first_row, spans[s].rows, s);
-      for (int first = 0; first < spans[s].rows; first += kTaskRows)
+    for (int s = 0; s < static_cast<int>(spans_.size()); ++s) {
+      const Span& span = spans_[s];
+      std::fill_n(span_of_.begin() + span.first_row, span.rows, s);
+      for (int first = 0; first < span.rows; first += kTaskRows)
         for (int kv_head = 0; kv_head < heads_.kv; ++kv_head)
-          tasks_.push_back({s, kv_head, first, std::min(spans[s].rows, first + kTaskRows)});
+          tasks_.push_back({s, kv_head, first, std::min(span.rows, first + kTaskRows)});
     }
   }
 
@@ -195,8 +215,8 @@ class Decoder {
   }
 
   // Norms and rotates the row's query and key, and stores key and value in its sequence's slot.
-  void place_heads(int row, const Span* spans, int index, Layer& layer, const float* cosine, const float* sine) {
-    const Span& span = spans[span_of_[row]];
+  void place_heads(int row, int index, Layer& layer, const float* cosine, const float* sine) {
+    const Span& span = spans_[span_of_[row]];
     const int dim = heads_.dim;
     float* query = &qkv_[static_cast<size_t>(row) * qkv_width()];
     float* key = query + width();
@@ -224,6 +244,7 @@ class Decoder {
   std::vector<Layer> layers_;
   Linear head_;
   std::vector<float> norm_, qkv_, query_, attended_, gated_;
+  std::vector<Span> spans_;
   std::vector<int> span_of_;
   std::vector<Task> tasks_;
   Quantized quantized_;
@@ -296,9 +317,9 @@ void tandem_set_norm(Decoder* decoder, int32_t layer, int32_t kind, const float*
   decoder->norm(layer, kind)->assign(values, values + count);
 }
 void tandem_forward(Decoder* decoder, float* x, int32_t rows, const float* cosine, const float* sine,
-                    const tandem::Span* spans, int32_t span_count, const int32_t* wanted, int32_t wanted_count,
-                    float* states) {
-  decoder->forward(x, rows, cosine, sine, spans, span_count, wanted, wanted_count, states);
+                    const tandem::Span* spans, int32_t span_count, const tandem::Early* early, const int32_t* wanted,
+                    int32_t wanted_count, float* states) {
+  decoder->forward(x, rows, cosine, sine, spans, span_count, *early, wanted, wanted_count, states);
 }
 void tandem_logits(Decoder* decoder, const float* states, int32_t rows, float* out) {
   decoder->logits(states, rows, out);

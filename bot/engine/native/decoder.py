@@ -49,10 +49,10 @@ class NativeDecoder:
         cos, sin = self._cos[positions], self._sin[positions]
         wanted = torch.tensor(batch.wanted, dtype=torch.int32)
         states = torch.empty(len(wanted), self.architecture.hidden)
-        spans = _spans(batch)
+        spans, early = _spans(batch), library.Early(batch.early_spans, batch.early_rows, batch.exit_layer)
         self._library.tandem_forward(
             self._decoder, x.data_ptr(), len(x), cos.data_ptr(), sin.data_ptr(),
-            spans, len(spans), wanted.data_ptr(), len(wanted), states.data_ptr(),
+            spans, len(spans), early, wanted.data_ptr(), len(wanted), states.data_ptr(),
         )  # fmt: skip
         return states
 

@@ -1,0 +1,111 @@
+"""Running: a request that holds a slot, and its part in the pass that is being packed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from torch import Tensor
+
+from bot.engine.decoder import Batch, Span
+from bot.engine.guess import Trust
+from bot.engine.kv import Slot
+from bot.engine.requests import Counts, Generate, Read, Request, Score
+from bot.engine.sampling import Row
+
+R = TypeVar("R", bound=Request, covariant=True)
+
+
+@dataclass(eq=False, slots=True)
+class Running(Generic[R]):
+    """`tokens` is the prompt and what was drawn; the slot's tokens are computed. `wanted` are its rows' places."""
+
+    request: R
+    slot: Slot
+    tokens: list[int]
+    cached: int
+    feeding: Sequence[int] = ()
+    wanted: range = range(0)
+
+    @property
+    def pending(self) -> int:
+        """Number of tokens still to compute."""
+        return len(self.tokens) - len(self.slot.tokens)
+
+    @property
+    def counts(self) -> Counts:
+        """What it cost so far."""
+        prompt = len(self.request.tokens)
+        return Counts(prompt, self.cached, len(self.tokens) - prompt)
+
+    def feed(self, count: int) -> tuple[Span, bool]:
+        """The next `count` tokens as a span, and whether they are the last."""
+        start = len(self.slot.tokens)
+        last = count == self.pending
+        self.feeding = self.tokens[start : start + count]
+        return Span(self.slot, self.feeding, start, start), last
+
+
+@dataclass(eq=False, slots=True)
+class Stream(Running[Generate]):
+    """A Generate. `guesses` are fed behind its last token."""
+
+    guesses: Sequence[int] = ()
+    trust: Trust = field(default_factory=Trust)
+
+    def pack(self, batch: Batch, count: int, guesses: Sequence[int]) -> None:
+        """Join the pass; the last token of what is known wants a successor, and so does every guess."""
+        span, last = self.feed(count)
+        self.guesses = guesses
+        self.feeding = [*self.feeding, *guesses]
+        batch_span = Span(span.slot, self.feeding, span.start, span.context)
+        self.wanted = batch.add(batch_span, wanted=1 + len(guesses) if last else 0)
+
+    def rows(self) -> Iterator[Row]:
+        """What the sampler must know of each wanted row: as if the guesses before it had been drawn."""
+        seen = [*self.tokens, *self.guesses]
+        for length in range(len(self.tokens), len(self.tokens) + len(self.wanted)):
+            yield Row(self.request.sampling, length, seen[:length])
+
+    def right_guesses(self, drawn: Sequence[int]) -> int:
+        """How many guesses from the first on were drawn; `drawn` has one token more than there are guesses."""
+        wrong = (place for place, guess in enumerate(self.guesses) if guess != drawn[place])
+        return next(wrong, len(self.guesses))
+
+
+@dataclass(eq=False, slots=True)
+class Scoring(Running[Score]):
+    """A Score. `branches` are the places of the rows of each candidate's tokens behind its first."""
+
+    branches: Sequence[range] = ()
+
+    def pack(self, batch: Batch, count: int) -> None:
+        """Join the pass; behind the whole prompt the candidates continue it side by side."""
+        span, last = self.feed(count)
+        self.wanted = batch.add(span, wanted=1 if last else 0)
+        self.branches = list(self._add_branches(batch)) if last else ()
+
+    def _add_branches(self, batch: Batch) -> Iterator[range]:
+        prompt = start = len(self.tokens)
+        for candidate in self.request.candidates:
+            span = Span(self.slot, candidate[:-1], start, prompt)
+            yield batch.add(span, wanted=len(candidate) - 1) if len(candidate) > 1 else range(0)
+            start += len(candidate) - 1
+
+
+@dataclass(eq=False, slots=True)
+class Reading(Running[Read]):
+    """A Read. `total` is the sum of the states of the text's tokens so far."""
+
+    total: Tensor | None = None
+
+    def pack(self, batch: Batch, count: int) -> None:
+        """Join the pass, to leave it early."""
+        span, _ = self.feed(count)
+        self.wanted = batch.add_early(span, self.request.layers)
+
+    def add(self, states: Tensor) -> None:
+        """Take the states of the rows that were fed."""
+        end = len(self.slot.tokens)
+        text = [place - (end - len(states)) for place in self.request.text]
+        own = states[[row for row in text if 0 <= row < len(states)]].sum(0)
+        self.total = own if self.total is None else self.total + own
