@@ -13,7 +13,9 @@ from enum import StrEnum
 from telegram import Message, Update, User
 from telegram.ext import ApplicationHandlerStop
 
+from bot.handlers.callbacks import read
 from bot.handlers.context import Context
+from bot.handlers.keyboards import AGAIN
 from bot.handlers.rate import OnceInAWhile, RateLimit
 from bot.handlers.refusals import Refusals
 from bot.handlers.roles import Admins
@@ -186,7 +188,10 @@ class AccessHandler:
     async def _tell(self, update: Update, refusal: Refusal) -> None:
         chat, sender = _places(update)
         # Whoever is blocked could use every answer to make the bot write.
-        if refusal is Refusal.BLOCKED or not self._told.passes((chat, sender, refusal), self._clock()):
+        if refusal is Refusal.BLOCKED:
+            return
+        # A button waits for its answer, which nobody else sees.
+        if update.callback_query is None and not self._told.passes((chat, sender, refusal), self._clock()):
             return
         await self._refusals.refuse(update, self._line(refusal, chat, translate_for(update)))
 
@@ -222,6 +227,9 @@ def _places(update: Update) -> tuple[int, int]:
 
 def _makes_work(update: Update) -> bool:
     """Whether the model will be asked."""
+    if update.callback_query is not None:
+        press = read(update.callback_query.data or "")
+        return press is not None and press.action == AGAIN
     message = update.message or update.edited_message
     if message is None:
         return update.inline_query is not None

@@ -57,17 +57,11 @@ def post(world: World, channel: Chat, text: str) -> Message:
 
 
 def _forward(world: World, channel: Chat, message: Message, group: Chat) -> None:
-    origin = {
-        "type": "channel",
-        "date": message.date,
-        "chat": wire.chat(world.state, channel),
-        "message_id": message.message_id,
-    }
     forwarded = world.add_message(
         group,
         from_id=LINKED_CHANNEL.id,
         sender_chat_id=channel.id,
-        forward_origin=origin,
+        forward_origin=wire.origin(world.state, message),
         text=message.text,
         entities=message.entities,
     )

@@ -6,6 +6,8 @@
     await ann.edit(3, "hello")
     await ann.press(4, "Stop")                           # the button's text; returns the query's id
     await ann.react(4, "👍")
+    await ann.forward(4, "Team")                         # from her private chat into the group
+    await ann.follow("https://t.me/tandem_bot?start=x")  # a deep link: opens the chat and starts
     await ann.file("notes.md", b"# Notes", caption="What is this about?")
     ann.messages()                                       # plain state, fit for running.wait_for(...)
 
@@ -13,6 +15,7 @@ Chats are named by title, person's name or id; without a chat it is the person's
 What Telegram itself does to groups (topics, migration, linked channels) is in `groups`.
 """
 
+import re
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -94,6 +97,26 @@ class Person:
         message = self.world.add_message(chat, **fields)
         self.world.deliver("message", message)
         return message
+
+    async def forward(self, message_id: int, chat: int | str, source: int | str | None = None) -> Message:
+        """Pass a message of the chat `source` on to another one."""
+        original = self._message(self._chat(source), message_id)
+        if original.service:
+            raise NotPossible("a service message cannot be forwarded")
+        body = original.model_dump(include={"text", "caption", "entities", "attachment", "forward_origin"})
+        origin = original.forward_origin or wire.origin(self.world.state, original)
+        return self._write(self._chat(chat), from_id=self.user.id, **body | {"forward_origin": origin})
+
+    async def follow(self, link: str) -> Message:
+        """Click a link to the bot and press START, which sends what the link carries."""
+        bot = re.escape(self.world.bot.username or "")
+        match = re.fullmatch(
+            rf"https?://t\.me/{bot}(?:\?start=([\w-]{{1,64}}))?", link, re.ASCII | re.IGNORECASE
+        )
+        if match is None:
+            raise NotPossible(f"{link} does not lead to the bot")
+        await self.unblock()
+        return await self.say(f"/start {match[1]}" if match[1] else "/start")
 
     async def file(
         self,

@@ -102,6 +102,18 @@ def _words(one: Message) -> JsonObject:
     return {"caption": one.caption, "caption_entities": found}
 
 
+def origin(state: State, one: Message) -> JsonObject:
+    """MessageOrigin: who wrote a message that is passed on."""
+    if one.sender_chat_id is None and one.from_id is not None:
+        return {"type": "user", "date": one.date, "sender_user": user(state.user(one.from_id))}
+    sender = state.chats[one.sender_chat_id or one.chat_id]
+    if sender.type == "channel":
+        about: JsonObject = {"type": "channel", "chat": chat(state, sender), "message_id": one.message_id}
+    else:
+        about = {"type": "chat", "sender_chat": chat(state, sender)}
+    return about | {"date": one.date}
+
+
 def entity(one: Entity) -> JsonObject:
     return {**dump(one), **({"user": user(one.user)} if one.user else {})}
 

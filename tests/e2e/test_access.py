@@ -117,9 +117,8 @@ class TestPeople:
             assert "邀请" in (await li_lei.reply("你好")).text
             link = await invitation(ann, "/invite")
             assert telegram.world.bot.username in link
-            start = f"/start {link.partition('=')[2]}"
-            assert "Tandem" in (await li_lei.reply(start)).text
-            await newcomer.say(start)
+            assert "Tandem" in (await followed(li_lei, link)).text
+            await newcomer.follow(link)
             await telegram.wait_for(lambda _: said_to(newcomer))
             assert "used up" in said_to(newcomer)[0]
         async with bot(mode="invite"):
@@ -129,7 +128,7 @@ class TestPeople:
         async with bot(mode="invite"):
             link = await invitation(ann, "/invite 3 12h")
             clock.advance(12 * 3600)
-            assert "邀请已用完或已过期" in (await li_lei.reply(f"/start {link.partition('=')[2]}")).text
+            assert "邀请已用完或已过期" in (await followed(li_lei, link)).text
 
     async def test_what_cannot_be_understood_as_an_invitation_is_explained(self, bot, ann):
         async with bot(mode="invite"):
@@ -165,6 +164,13 @@ class TestPeople:
             assert "an admin" in (await ann.reply(f"/block {ANN}")).text
 
 
+async def followed(reader, link):
+    """What somebody reads who opened an invitation."""
+    before = len(reader.of_bot())
+    await reader.person.follow(link)
+    return (await reader.telegram.wait_for(lambda _: reader.of_bot()[before:]))[0]
+
+
 async def invitation(admin, command):
     found = re.search(r"https://t\.me/\S+\?start=[\w-]+", (await admin.reply(command)).text)
     assert found
@@ -195,6 +201,18 @@ class TestLimits:
             assert "今天的 1 条消息" in (await li_lei.reply("three")).text
             clock.advance(DAY)
             await li_lei.turn("four")
+
+    async def test_another_answer_is_another_message_of_the_day(self, bot, li_lei, telegram, handled):
+        async with bot(turns_per_day=1):
+            _, answer = await li_lei.turn("one")
+            before = answer.text
+            heard = []
+            telegram.world.listeners.append(lambda event: event.kind == "answer" and heard.append(event.data))
+            await li_lei.person.press(answer.message_id, answer.keyboard[0][0].text)
+            await telegram.wait_for(lambda _: heard)
+            await handled()
+        assert "今天的 1 条消息" in heard[0]["text"]
+        assert li_lei.of_bot()[-1].text == before
 
     async def test_an_admin_has_no_limits(self, bot, ann):
         async with bot(turns_per_day=1, messages_per_minute=1):
@@ -285,19 +303,10 @@ class TestRoles:
             await li_lei.turn("I am not blocked")
 
     async def test_a_forwarded_command_is_nobodys(self, bot, ann, li_lei, telegram, handled):
-        told = {"id": LI_LEI, "first_name": "李雷", "is_bot": False}
-        body = {
-            "message_id": 77,
-            "date": int(telegram.world.clock()),
-            "chat": {"id": ANN, "type": "private", "first_name": "Ann"},
-            "from": {"id": ANN, "first_name": "Ann", "is_bot": False},
-            "forward_origin": {"type": "user", "date": 1_700_000_000, "sender_user": told},
-            "text": f"/block {LI_LEI}",
-            "entities": [{"type": "bot_command", "offset": 0, "length": 6}],
-        }
+        said = await li_lei.person.say(f"/block {LI_LEI}", "Team")
         async with bot():
-            telegram.world.inject({"message": body})
-            await handled()
+            await ann.person.forward(said.message_id, "Ann", "Team")
+            await telegram.wait_for(lambda _: ann.of_bot())
             assert "admins" in ann.of_bot()[0].text
             await li_lei.turn("I am not blocked")
 

@@ -241,6 +241,16 @@ async def test_unread_messages_are_counted(new_page: NewPage, li_lei: Person) ->
     await expect(page.locator(".unread")).to_have_count(0)
 
 
+async def test_a_link_to_the_bot_starts_it_in_the_private_chat(
+    new_page: NewPage, li_lei: Person, running: Running
+) -> None:
+    await li_lei.say(f"https://t.me/{running.world.bot.username}?start=welcome", chat="Team")
+    page = await new_page(chat="Team")
+    await texts(page).get_by_role("link").click()
+    await expect(page.get_by_test_id("chat-title")).to_have_text("Tandem")
+    await expect(texts(page)).to_have_text(["/start welcome"])
+
+
 async def test_blocking_the_bot(new_page: NewPage, running: Running) -> None:
     page = await new_page()
     await page.get_by_test_id("chat-options").click()

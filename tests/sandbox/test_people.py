@@ -1,7 +1,7 @@
 """What a person can do, and what Telegram's apps would not let them do."""
 
 import pytest
-from telegram import Bot
+from telegram import Bot, MessageOriginChannel, MessageOriginChat, MessageOriginUser
 
 from bot.sandbox.people import NotPossible, Person
 from bot.sandbox.server import Running
@@ -27,6 +27,46 @@ async def test_an_edit_that_changes_nothing_is_not_told(bot: Bot, ann: Person) -
     await ann.say("hi")
     await ann.edit(1, "hi ")
     assert len(await bot.get_updates()) == 1
+
+
+async def test_a_forwarded_message_names_its_author(bot: Bot, ann: Person, li_lei: Person) -> None:
+    said = await li_lei.say("/stop this", chat="Team")
+    await ann.forward(said.message_id, "Ann", "Team")
+    forwarded = (await bot.get_updates())[-1].message
+    assert forwarded is not None
+    assert (forwarded.text, forwarded.from_user and forwarded.from_user.first_name) == ("/stop this", "Ann")
+    assert isinstance(forwarded.forward_origin, MessageOriginUser)
+    assert forwarded.forward_origin.sender_user.first_name == "李雷"
+    again = await ann.forward(forwarded.message_id, "Team")
+    assert again.forward_origin is not None
+    assert again.forward_origin["sender_user"] == forwarded.forward_origin.sender_user.to_dict()
+
+
+async def test_what_a_chat_wrote_is_forwarded_in_its_name(bot: Bot, ann: Person, running: Running) -> None:
+    news = running.world.create_chat("News", [ann.user.id], "channel")
+    for sender, kind in (("Team", MessageOriginChat), ("News", MessageOriginChannel)):
+        said = await ann.say("/ask", chat="Team", sender=sender)
+        await ann.forward(said.message_id, "Ann", "Team")
+        forwarded = (await bot.get_updates())[-1].message
+        assert forwarded is not None
+        assert isinstance(forwarded.forward_origin, kind)
+    assert forwarded.forward_origin.chat.id == news.id
+
+
+async def test_a_deep_link_starts_the_bot_also_after_a_block(bot: Bot, ann: Person, running: Running) -> None:
+    await ann.block()
+    await ann.follow(f"https://t.me/{running.world.bot.username}?start=from_Bob-1")
+    unblocked, started = (await bot.get_updates())[-2:]
+    assert unblocked.my_chat_member is not None
+    assert started.message is not None
+    assert started.message.text == "/start from_Bob-1"
+    for elsewhere in (
+        "https://t.me/other_bot?start=x",
+        "https://example.org",
+        "https://t.me/tandem_bot?start=a b",
+    ):
+        with pytest.raises(NotPossible, match="does not lead to the bot"):
+            await ann.follow(elsewhere)
 
 
 async def test_blocking_is_told(bot: Bot, ann: Person) -> None:

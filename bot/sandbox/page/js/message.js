@@ -5,11 +5,16 @@ import { h, icon, iconButton } from "./dom.js";
 import { clock, words } from "./i18n.js";
 import { alertBox, attempt, popover, toast } from "./overlay.js";
 import { portrait } from "./portrait.js";
-import { activeChat, authorOf, beginEdit, beginReply, here, on, store, userOf } from "./store.js";
+import { activeChat, authorOf, beginEdit, beginReply, here, isBot, on, startBot, store, userOf } from "./store.js";
 import { richText } from "./text.js";
 
 const ANSWER_MS = 15000;
 const QUICK = 8;
+
+const CLICKS = {
+  command: (text) => attempt(here("say", { text })),
+  start: (name, code) => isBot(name) && (attempt(startBot(code)), true),
+};
 
 const pressed = new Map();
 
@@ -52,8 +57,7 @@ function bubble(message, author, named) {
 function said(message) {
   const text = message.text ?? message.caption;
   if (text === undefined) return null;
-  const command = (each) => attempt(here("say", { text: each }));
-  return h("div", { class: "text", dir: "auto", data: { testid: "message-text" } }, richText(text, message.entities, command));
+  return h("div", { class: "text", dir: "auto", data: { testid: "message-text" } }, richText(text, message.entities, CLICKS));
 }
 
 // A click on a message replies to it, unless it selects text or is meant for something inside.

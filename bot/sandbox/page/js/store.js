@@ -154,4 +154,13 @@ export function here(name, values = {}) {
   return act(name, { me: store.me, chat: store.active, ...values });
 }
 
+export const isBot = (name) => name.toLowerCase() === userOf(store.bot).username.toLowerCase();
+
+/** What a link to the bot does when somebody presses START below it. */
+export async function startBot(code) {
+  open(store.me);
+  await here("block", { blocked: false });
+  return here("say", { text: code ? `/start ${code}` : "/start" });
+}
+
 export const setSwitches = (values) => act("settings", values);

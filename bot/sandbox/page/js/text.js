@@ -15,23 +15,25 @@ const BUILD = {
   blockquote: (_, inside) => h("blockquote", {}, inside),
   expandable_blockquote: (_, inside) => foldable(inside),
   spoiler: (_, inside) => spoiler(inside),
-  text_link: (entity, inside) => link(entity.url, inside),
-  url: (_, inside, text) => link(/^[a-z]+:/i.test(text) ? text : `http://${text}`, inside),
-  email: (_, inside, text) => link(`mailto:${text}`, inside),
+  text_link: (entity, inside, _, does) => link(entity.url, inside, does),
+  url: (_, inside, text, does) => link(/^[a-z]+:/i.test(text) ? text : `http://${text}`, inside, does),
+  email: (_, inside, text, does) => link(`mailto:${text}`, inside, does),
   mention: (_, inside) => h("span", { class: "mention" }, inside),
   text_mention: (_, inside) => h("span", { class: "mention" }, inside),
   hashtag: (_, inside) => h("span", { class: "mention" }, inside),
-  bot_command: (_, inside, text, onCommand) =>
-    h("button", { type: "button", class: "command", onclick: () => onCommand(text) }, inside),
+  bot_command: (_, inside, text, does) =>
+    h("button", { type: "button", class: "command", onclick: () => does.command(text) }, inside),
 };
 
-/** The nodes of `text`; `onCommand` is called with a command that was clicked. */
-export function richText(text, entities = [], onCommand = () => {}) {
+const NOTHING = { command: () => {}, start: () => false };
+
+/** The nodes of `text`; what a click does: `command(text)`, and `start(name, code)`, true if that bot is here. */
+export function richText(text, entities = [], does = NOTHING) {
   const sorted = [...entities].sort((a, b) => a.offset - b.offset || b.length - a.length);
-  return build(text, sorted, 0, text.length, onCommand);
+  return build(text, sorted, 0, text.length, does);
 }
 
-function build(text, entities, start, end, onCommand) {
+function build(text, entities, start, end, does) {
   const nodes = [];
   let at = start;
   for (let index = 0; index < entities.length; index++) {
@@ -41,9 +43,9 @@ function build(text, entities, start, end, onCommand) {
     if (from >= to) continue;
     if (from > at) nodes.push(plain(text.slice(at, from), BLOCKS.has(nodes.at(-1)?.nodeName)));
     const nested = entities.slice(index + 1).filter((other) => other.offset < to);
-    const inside = build(text, nested, from, to, onCommand);
+    const inside = build(text, nested, from, to, does);
     const make = BUILD[entity.type];
-    nodes.push(...(make ? [make(entity, inside, text.slice(from, to), onCommand)] : inside));
+    nodes.push(...(make ? [make(entity, inside, text.slice(from, to), does)] : inside));
     at = to;
   }
   if (at < end) nodes.push(plain(text.slice(at, end), BLOCKS.has(nodes.at(-1)?.nodeName)));
@@ -54,9 +56,14 @@ function build(text, entities, start, end, onCommand) {
 const BLOCKS = new Set(["PRE", "BLOCKQUOTE"]);
 const plain = (text, afterBlock) => (afterBlock && text.startsWith("\n") ? text.slice(1) : text);
 
-function link(url, inside) {
+// https://core.telegram.org/bots/features#deep-linking
+const DEEP_LINK = /^https?:\/\/t\.me\/(\w+)(?:\?start=([\w-]{1,64}))?$/i;
+
+function link(url, inside, does) {
   if (!SAFE_LINK.test(url)) return h("span", { class: "mention" }, inside);
-  return h("a", { href: url, target: "_blank", rel: "noopener noreferrer nofollow", title: url }, inside);
+  const deep = DEEP_LINK.exec(url);
+  const onclick = (event) => deep && does.start(deep[1], deep[2]) && event.preventDefault();
+  return h("a", { href: url, target: "_blank", rel: "noopener noreferrer nofollow", title: url, onclick }, inside);
 }
 
 function spoiler(inside) {
