@@ -33,6 +33,8 @@ def start_log(config: "Config") -> None:
 
     secrets = [config.telegram.token.get_secret_value(), config.telegram.proxy.get_secret_value()]
     redact_logs(secrets)
+    # It tells what it is made of as soon as it is imported.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.basicConfig(
         level=config.log.level,
         stream=sys.stderr,
