@@ -16,35 +16,37 @@
 
 namespace tandem {
 
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
-// Unsigned activations of 8 bits with a zero point of their own for each row.
-using Activation = uint8_t;
-constexpr int kGroup = 4;
 #if defined(__AVX512VNNI__)
 #define TANDEM_ISA "avx512-vnni"
-constexpr int kOutputs = 16;
-typedef int32_t Sums __attribute__((vector_size(64)));
-typedef float Floats __attribute__((vector_size(64)));
-#else
+#elif defined(__AVXVNNI__)
 #define TANDEM_ISA "avx-vnni"
-constexpr int kOutputs = 8;
-typedef int32_t Sums __attribute__((vector_size(32)));
-typedef float Floats __attribute__((vector_size(32)));
+#elif defined(TANDEM_LIKE_VNNI)
+// For tests on other CPUs: the layout and the activations of VNNI, multiplied one by one.
+#define TANDEM_ISA "like vnni"
+#elif defined(__AVX2__)
+#define TANDEM_ISA "avx2"
+#else
+#define TANDEM_ISA "generic"
 #endif
+
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(TANDEM_LIKE_VNNI)
+// Unsigned activations of 8 bits, with a zero point of its own for each row.
+using Activation = uint8_t;
+constexpr int kGroup = 4;
 #else
 // Signed activations of 12 bits: a sum of two products fits 32 bits with room for every model's width, where the
 // usual 8-bit instruction of such CPUs saturates.
 using Activation = int16_t;
 constexpr int kGroup = 2;
-constexpr int kOutputs = 8;
-typedef int32_t Sums __attribute__((vector_size(32)));
-typedef float Floats __attribute__((vector_size(32)));
-#if defined(__AVX2__)
-#define TANDEM_ISA "avx2"
+#endif
+
+#if defined(__AVX512VNNI__)
+constexpr int kOutputs = 16;
 #else
-#define TANDEM_ISA "generic"
+constexpr int kOutputs = 8;
 #endif
-#endif
+typedef int32_t Sums __attribute__((vector_size(4 * kOutputs)));
+typedef float Floats __attribute__((vector_size(4 * kOutputs)));
 constexpr int kActivationMax = sizeof(Activation) == 1 ? 255 : 2047;
 // Outputs of a tile: two vectors of sums for each row, so that every activation word is used twice.
 constexpr int kTile = 2 * kOutputs;
@@ -67,7 +69,7 @@ inline Sums dot(Sums sums, Weights weights, const Activation* word) {
   std::memcpy(&bits, word, 4);
   return (Sums)_mm256_dpbusd_avx_epi32((__m256i)sums, _mm256_set1_epi32(bits), weights);
 }
-#elif defined(__AVX2__)
+#elif defined(__AVX2__) && !defined(TANDEM_LIKE_VNNI)
 using Weights = __m256i;
 inline Weights load_weights(const int8_t* p) {
   return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
@@ -78,14 +80,22 @@ inline Sums dot(Sums sums, Weights weights, const Activation* word) {
   return sums + (Sums)_mm256_madd_epi16(weights, _mm256_set1_epi32(bits));
 }
 #else
-struct Weights { Sums even, odd; };
+typedef int8_t Bytes __attribute__((vector_size(kOutputs)));
+struct Weights {
+  Sums of[kGroup];
+};
 inline Weights load_weights(const int8_t* p) {
   Weights weights;
-  for (int i = 0; i < kOutputs; ++i) weights.even[i] = p[2 * i], weights.odd[i] = p[2 * i + 1];
+  for (int g = 0; g < kGroup; ++g) {
+    Bytes bytes{};
+    for (int i = 0; i < kOutputs; ++i) bytes[i] = p[i * kGroup + g];
+    weights.of[g] = __builtin_convertvector(bytes, Sums);
+  }
   return weights;
 }
 inline Sums dot(Sums sums, const Weights& weights, const Activation* word) {
-  return sums + weights.even * static_cast<int32_t>(word[0]) + weights.odd * static_cast<int32_t>(word[1]);
+  for (int g = 0; g < kGroup; ++g) sums += weights.of[g] * static_cast<int32_t>(word[g]);
+  return sums;
 }
 #endif
 

@@ -11,7 +11,8 @@
 
 namespace tandem {
 
-#if defined(__AVX512F__)
+// As wide as the sums of linear.h.
+#if defined(__AVX512VNNI__)
 constexpr int kLanes = 16;
 #else
 constexpr int kLanes = 8;
