@@ -8,58 +8,32 @@ import logging
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from itertools import count
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from telegram import Bot, Update
+from telegram import Bot
 from telegram.error import BadRequest, Conflict, EndPointNotFound, InvalidToken, RetryAfter, TelegramError
 
 from bot.transport.client import ANSWER_SECONDS, CONNECT_SECONDS, POLL_SECONDS
 from bot.transport.errors import TokenRejected, judge
 from bot.transport.pace import backoff
 from bot.transport.queues import Queues
-from bot.transport.triggers import conversation_key, is_control
+from bot.transport.reception import MOST_ATTEMPTS, Dispatch, Journal, OnWaiting, Reception
 
 T = TypeVar("T")
-Dispatch = Callable[[Update], Awaitable[None]]
 
 ALLOWED_UPDATES = ("message", "edited_message", "callback_query", "my_chat_member")
 BATCH = 100
 # Beyond so many updates that wait or are being answered, Telegram keeps the others for us.
 MOST_UNDONE = 1000
-# An update whose handling was begun so often and never ended kills the process. Handlers that count for
-# themselves stop earlier, and can still tell the user.
-MOST_ATTEMPTS = 4
 CONFLICT_SECONDS = 15.0
 # A trouble that comes and goes, as a second poller does, is told again after so long.
 TOLD_AGAIN_SECONDS = 600.0
 SLACK_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
-
-
-class Entry(Protocol):
-    """One journalled update; `attempts` counts how often its handling was begun before."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def attempts(self) -> int: ...
-    @property
-    def update(self) -> Mapping[str, object]: ...
-
-
-class Journal(Protocol):
-    """Where updates are written down; see bot.history.journal."""
-
-    async def append(self, updates: Sequence[Mapping[str, object]]) -> Sequence[Entry]: ...
-    async def pending(self) -> Sequence[Entry]: ...
-    async def started(self, entry_id: int) -> None: ...
-    async def done(self, entry_id: int) -> None: ...
-    async def unreadable(self, entry_id: int, error: str) -> None: ...
-    async def failed(self, entry_id: int, error: str) -> None: ...
 
 
 class Intake:
@@ -103,16 +77,18 @@ class Intake:
             await self._bot.shutdown()
             raise
 
-    async def run(self, journal: Journal, dispatch: Dispatch) -> None:
+    async def run(self, journal: Journal, dispatch: Dispatch, on_waiting: OnWaiting | None = None) -> None:
         """Handle what is left from before, then what Telegram sends, until `stop`.
 
+        `on_waiting` is told, beside all work, of each update that has to wait for others.
         Raises TokenRejected, and whatever the journal raises: an update that cannot be written down
         stays with Telegram.
         """
         try:
             async with asyncio.TaskGroup() as tasks:
-                self._queues = Queues(tasks, self._most_undone)
-                self._fetching = tasks.create_task(self._fetch(journal, dispatch, self._queues))
+                self._queues = queues = Queues(tasks, self._most_undone)
+                reception = Reception(self._bot, journal, dispatch, queues, self._sleep, on_waiting)
+                self._fetching = tasks.create_task(self._fetch(journal, reception, queues))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
@@ -122,11 +98,11 @@ class Intake:
             self._fetching.cancel()
             await self._queues.close(within)
 
-    async def _fetch(self, journal: Journal, dispatch: Dispatch, queues: Queues) -> None:
+    async def _fetch(self, journal: Journal, reception: Reception, queues: Queues) -> None:
         entries, offset = await journal.pending(), 0
         while True:
             for entry in entries:
-                await self._accept(entry, journal, dispatch, queues)
+                await reception.accept(entry)
             await queues.room()
             updates = await self._insist(partial(self._get_updates, offset))
             entries = await journal.append(updates)
@@ -135,34 +111,6 @@ class Intake:
             offset = max(map(_update_id, updates), default=-1) + 1
             if updates and not offset:
                 await self._sleep(backoff(MOST_ATTEMPTS))  # the same useless batch will come again
-
-    async def _accept(self, entry: Entry, journal: Journal, dispatch: Dispatch, queues: Queues) -> None:
-        """Give an update to its conversation. What cannot wait goes past the queue."""
-        if entry.attempts >= MOST_ATTEMPTS:
-            log.error(
-                "update %s was begun %d times and never ended; it is given up", entry.id, entry.attempts
-            )
-            await journal.failed(entry.id, "never ended")
-            return
-        try:
-            update = Update.de_json(dict(entry.update), self._bot)
-            key = None if is_control(update) else conversation_key(update)
-        except Exception as error:
-            # Whatever the library stumbles over: the next update is not to suffer, nor the log to quote.
-            log.warning("an update could not be read and was skipped: %s", type(error).__name__)
-            await journal.unreadable(entry.id, type(error).__name__)
-            return
-        queues.put(key, lambda: self._handle(entry.id, update, journal, dispatch))
-
-    async def _handle(self, entry_id: int, update: Update, journal: Journal, dispatch: Dispatch) -> None:
-        await journal.started(entry_id)
-        try:
-            await dispatch(update)
-        except Exception as error:
-            log.error("an update could not be handled: %s", type(error).__name__)
-            await journal.failed(entry_id, type(error).__name__)
-        else:
-            await journal.done(entry_id)
 
     async def _get_updates(self, offset: int) -> list[dict[str, object]]:
         """One long poll, unparsed: Bot.get_updates would refuse a whole batch for one malformed update."""

@@ -24,6 +24,7 @@ from bot.sandbox.server import Running, Sandbox, serve
 from bot.transport.client import make_bot
 from bot.transport.errors import TokenRejected
 from bot.transport.intake import ALLOWED_UPDATES, MOST_ATTEMPTS, Intake
+from bot.transport.queues import Place
 
 Dispatch = Callable[[Update], Awaitable[None]]
 
@@ -204,6 +205,87 @@ class TestDelivery:
             await desk.until(lambda: len(desk.done) == 3)
             assert sorted(desk.done) == ["/stop", "button", "edited"]
             assert "waits" not in desk.said
+
+    async def test_a_text_that_an_app_cut_is_handled_as_one(
+        self, intake: Intake, journal: Journal, desk: Desk, telegram: Running, path: Path
+    ) -> None:
+        text = "字" * 10_000
+        await telegram.person("Ann").say(text)
+        await telegram.person("Ann").say("next")
+        async with working(intake, journal, desk):
+            await desk.until(lambda: len(desk.done) == 2)
+        assert desk.done == [text, "next"]
+        assert states(path) == [("done", 1, False)] * 4
+
+    async def test_the_next_part_may_come_later_and_is_not_waited_for_long(
+        self, bot: Bot, journal: Journal, desk: Desk, telegram: Running
+    ) -> None:
+        patience: list[asyncio.Future[None]] = []
+
+        async def sleep(seconds: float) -> None:
+            patience.append(asyncio.get_running_loop().create_future())
+            await patience[-1]
+
+        intake = Intake(bot, sleep=sleep, poll_seconds=20)
+        ann = telegram.person("Ann")
+        async with working(intake, journal, desk):
+            await ann.say("a" * 4096)
+            await telegram.wait_for(lambda _: patience)
+            await ann.say("b" * 4096)
+            await telegram.wait_for(lambda _: len(patience) == 2)
+            assert desk.said == []
+            patience[-1].set_result(None)
+            await desk.until(lambda: desk.done)
+            await ann.say("c")
+            await desk.until(lambda: len(desk.done) == 2)
+        assert desk.done == ["a" * 4096 + "b" * 4096, "c"]
+
+    async def test_parts_that_were_interrupted_are_put_together_again(
+        self, bot: Bot, journal: Journal, desk: Desk, telegram: Running, path: Path
+    ) -> None:
+        text = "字" * 5000
+        desk.hold(text)
+        await telegram.person("Ann").say(text)
+        rest = Rest()
+        await crash(Intake(bot, sleep=rest.sleep, poll_seconds=20), journal, desk, lambda: desk.said)
+        again = Desk()
+        async with working(Intake(bot, sleep=rest.sleep, poll_seconds=20), journal, again):
+            await again.until(lambda: again.done)
+        assert again.done == [text]
+        assert states(path) == [("done", 2, False)] * 2
+
+    async def test_whoever_waits_is_told_and_can_be_kept_from_beginning(
+        self, intake: Intake, journal: Journal, desk: Desk, telegram: Running
+    ) -> None:
+        told: list[tuple[str, int]] = []
+        held, let_go, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def on_waiting(update: Update, place: Place) -> None:
+            told.append((_text(update), place.ahead))
+            if _text(update) == "third":
+                raise ZeroDivisionError  # its own affair
+            async with place.held() as in_time:
+                assert in_time
+                held.set()
+                await let_go.wait()
+            await place.ended.wait()
+            ended.set()
+
+        first = desk.hold("first")
+        for text in ("first", "second", "third"):
+            await telegram.person("Ann").say(text)
+        task = asyncio.create_task(intake.run(journal, desk.dispatch, on_waiting))
+        await held.wait()
+        assert told == [("second", 1), ("third", 2)]
+        first.set()
+        await desk.until(lambda: desk.done == ["first"])
+        await telegram.sandbox.polling.waiting.wait()
+        assert desk.said == ["first"]
+        let_go.set()
+        await desk.until(lambda: len(desk.done) == 3)
+        await ended.wait()
+        await intake.stop()
+        await task
 
     async def test_a_defect_of_a_handler_is_its_own_affair(
         self,
