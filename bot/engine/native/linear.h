@@ -1,4 +1,4 @@
-// int8 weights times quantised activations, exact in int32, for 1 to many rows.
+// int8 weights times quantised activations, summed exactly in int32, for 1 to many rows.
 //
 // Weights lie in tiles: kTile outputs side by side, kGroup inputs of each next to one another, as the dot product of
 // this CPU wants them, read from front to back. One activation word (kGroup inputs of a row) meets a whole vector of weights, so there is
@@ -6,9 +6,11 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <numeric>
+#include <type_traits>
 #include <vector>
 
 #include "threads.h"
@@ -30,14 +32,17 @@ namespace tandem {
 #endif
 
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(TANDEM_LIKE_VNNI)
-// Unsigned activations of 8 bits, with a zero point of its own for each row.
-using Activation = uint8_t;
-constexpr int kGroup = 4;
+// Activations of 8 bits with a step of their own for each 64 of them, which keeps an outlier from coarsening the rest.
+// The instruction wants one unsigned side: weights are stored with 128 added, which the sums start without.
+using Activation = int8_t;
+constexpr int kGroup = 4, kActivationMax = 127, kBlock = 64, kOffset = 128;
+constexpr bool kOneBlock = false;
 #else
-// Signed activations of 12 bits: a sum of two products fits 32 bits with room for every model's width, where the
-// usual 8-bit instruction of such CPUs saturates.
+// Activations of 12 bits with one step for the row: a sum of two products fits 32 bits with room for every model's
+// width, where the usual 8-bit instruction of such CPUs saturates.
 using Activation = int16_t;
-constexpr int kGroup = 2;
+constexpr int kGroup = 2, kActivationMax = 2047, kBlock = 1 << 20, kOffset = 0;
+constexpr bool kOneBlock = true;
 #endif
 
 #if defined(__AVX512VNNI__)
@@ -47,7 +52,6 @@ constexpr int kOutputs = 8;
 #endif
 typedef int32_t Sums __attribute__((vector_size(4 * kOutputs)));
 typedef float Floats __attribute__((vector_size(4 * kOutputs)));
-constexpr int kActivationMax = sizeof(Activation) == 1 ? 255 : 2047;
 // Outputs of a tile: two vectors of sums for each row, so that every activation word is used twice.
 constexpr int kTile = 2 * kOutputs;
 constexpr int kStep = kOutputs * kGroup;
@@ -59,7 +63,7 @@ inline Weights load_weights(const int8_t* p) { return _mm512_loadu_si512(p); }
 inline Sums dot(Sums sums, Weights weights, const Activation* word) {
   int32_t bits;
   std::memcpy(&bits, word, 4);
-  return (Sums)_mm512_dpbusd_epi32((__m512i)sums, _mm512_set1_epi32(bits), weights);
+  return (Sums)_mm512_dpbusd_epi32((__m512i)sums, weights, _mm512_set1_epi32(bits));
 }
 #elif defined(__AVXVNNI__)
 using Weights = __m256i;
@@ -67,7 +71,7 @@ inline Weights load_weights(const int8_t* p) { return _mm256_loadu_si256(reinter
 inline Sums dot(Sums sums, Weights weights, const Activation* word) {
   int32_t bits;
   std::memcpy(&bits, word, 4);
-  return (Sums)_mm256_dpbusd_avx_epi32((__m256i)sums, _mm256_set1_epi32(bits), weights);
+  return (Sums)_mm256_dpbusd_avx_epi32((__m256i)sums, weights, _mm256_set1_epi32(bits));
 }
 #elif defined(__AVX2__) && !defined(TANDEM_LIKE_VNNI)
 using Weights = __m256i;
@@ -80,7 +84,9 @@ inline Sums dot(Sums sums, Weights weights, const Activation* word) {
   return sums + (Sums)_mm256_madd_epi16(weights, _mm256_set1_epi32(bits));
 }
 #else
-typedef int8_t Bytes __attribute__((vector_size(kOutputs)));
+// Stored with kOffset added, so unsigned where there is one.
+using Stored8 = std::conditional_t<kOffset != 0, uint8_t, int8_t>;
+typedef Stored8 Bytes __attribute__((vector_size(kOutputs)));
 struct Weights {
   Sums of[kGroup];
 };
@@ -88,7 +94,7 @@ inline Weights load_weights(const int8_t* p) {
   Weights weights;
   for (int g = 0; g < kGroup; ++g) {
     Bytes bytes{};
-    for (int i = 0; i < kOutputs; ++i) bytes[i] = p[i * kGroup + g];
+    for (int i = 0; i < kOutputs; ++i) bytes[i] = static_cast<Stored8>(p[i * kGroup + g]);
     weights.of[g] = __builtin_convertvector(bytes, Sums);
   }
   return weights;
@@ -99,55 +105,51 @@ inline Sums dot(Sums sums, const Weights& weights, const Activation* word) {
 }
 #endif
 
-// Rows of activations: q[row * stride + i] = round(x / step) + zero.
+// Rows of activations: q = round(x / step), with a step for each block of a row. `start` is where the block's sums
+// begin: without what kOffset will add to them.
 struct Quantized {
   std::vector<Activation> q;
   std::vector<float> step;
-  std::vector<int32_t> zero;
-  int stride = 0;
+  std::vector<int32_t> start;
+  int stride = 0, blocks = 0;
 
   void resize(int rows, int inputs) {
-    stride = (inputs + 63) / 64 * 64;
-    if (q.size() < static_cast<size_t>(rows) * stride) q.assign(static_cast<size_t>(rows) * stride, 0);
-    if (step.size() < static_cast<size_t>(rows)) step.resize(rows), zero.resize(rows);
+    stride = (inputs + 63) / 64 * 64, blocks = (inputs + kBlock - 1) / kBlock;
+    const size_t total = static_cast<size_t>(rows) * stride, total_blocks = static_cast<size_t>(rows) * blocks;
+    if (q.size() < total) q.resize(total);
+    if (step.size() < total_blocks) step.resize(total_blocks), start.resize(total_blocks);
   }
 
   void set(int row, const float* x, int inputs) {
     Activation* out = &q[static_cast<size_t>(row) * stride];
-    float low = 0, high = 0;
-    bounds(x, inputs, low, high);
-    if (sizeof(Activation) == 1) {
-      step[row] = std::max(high - low, 1e-12f) / kActivationMax;
-      zero[row] = static_cast<int32_t>(std::nearbyint(-low / step[row]));
-    } else {
-      step[row] = std::max(std::max(high, -low), 1e-12f) / kActivationMax;
-      zero[row] = 0;
+    for (int block = 0; block < blocks; ++block) {
+      const int first = block * std::min(kBlock, inputs), count = std::min(kBlock, inputs - first);
+      const size_t place = static_cast<size_t>(row) * blocks + block;
+      step[place] = std::max(largest(x + first, count), 1e-12f) / kActivationMax;
+      round(x + first, count, 1 / step[place], out + first);
+      if (kOffset) start[place] = -kOffset * std::accumulate(out + first, out + first + count, 0);
     }
-    round(x, inputs, 1 / step[row], static_cast<float>(zero[row]), out);
     std::fill(out + inputs, out + stride, Activation{0});
   }
 
  private:
-  static void bounds(const float* x, int n, float& low, float& high) {
-    Vec lows{}, highs{};
+  static float largest(const float* x, int n) {
+    Vec highs{};
     int i = 0;
     for (; i + kLanes <= n; i += kLanes) {
-      const Vec v = load(x + i);
-      lows = v < lows ? v : lows;
-      highs = v > highs ? v : highs;
+      const Vec v = load(x + i), absolute = v < 0 ? -v : v;
+      highs = absolute > highs ? absolute : highs;
     }
-    for (; i < n; ++i) low = std::min(low, x[i]), high = std::max(high, x[i]);
-    for (int lane = 0; lane < kLanes; ++lane) low = std::min(low, lows[lane]), high = std::max(high, highs[lane]);
+    float high = 0;
+    for (; i < n; ++i) high = std::max(high, std::abs(x[i]));
+    for (int lane = 0; lane < kLanes; ++lane) high = std::max(high, highs[lane]);
+    return high;
   }
 
-  static void round(const float* x, int n, float inverse, float zero, Activation* out) {
-    // Adding 1.5 · 2^23 rounds to even and leaves the integer in the lowest bits.
-    const float magic = 12582912.0f, least = sizeof(Activation) == 1 ? 0 : -kActivationMax;
-    for (int i = 0; i < n; ++i) {
-      float value = (x[i] * inverse + magic) - magic + zero;
-      value = std::min(std::max(value, least), static_cast<float>(kActivationMax));
-      out[i] = static_cast<Activation>(static_cast<int32_t>(value));
-    }
+  // Adding 1.5 · 2^23 rounds to even and leaves the integer in the lowest bits. Nothing is out of range.
+  static void round(const float* x, int n, float inverse, Activation* out) {
+    const float magic = 12582912.0f;
+    for (int i = 0; i < n; ++i) out[i] = static_cast<Activation>(static_cast<int32_t>((x[i] * inverse + magic) - magic));
   }
 };
 
@@ -156,7 +158,6 @@ struct Linear {
   int outputs = 0, inputs = 0, tiles = 0, words = 0;
   const int8_t* weights = nullptr;
   std::vector<float> scale, bias;
-  std::vector<int32_t> row_sum;
 
   static int count_tiles(int outputs) { return (outputs + kTile - 1) / kTile; }
   static size_t bytes(int outputs, int inputs) {
@@ -168,7 +169,7 @@ struct Linear {
   void pack(Threads& threads, const int8_t* values, const float* scales, const float* biases, int n, int k,
             bool halves, int8_t* place) {
     outputs = n, inputs = k, tiles = count_tiles(n), words = (k + kGroup - 1) / kGroup;
-    scale.assign(tiles * kTile, 0), bias = scale, row_sum.assign(tiles * kTile, 0);
+    scale.assign(tiles * kTile, 0), bias = scale;
     weights = place;
     threads.loop(tiles, [&](int tile) {
       int8_t* out = place + tile * tile_bytes();
@@ -179,9 +180,8 @@ struct Linear {
         const int8_t* row = values + static_cast<size_t>(output) * k;
         scale[tile * kTile + i] = scales[output];
         if (biases) bias[tile * kTile + i] = biases[output];
-        row_sum[tile * kTile + i] = std::accumulate(row, row + k, 0);
-        for (int input = 0; input < k; input += kGroup)
-          std::memcpy(out + (input / kGroup * kTile + i) * kGroup, row + input, std::min(kGroup, k - input));
+        for (int input = 0; input < k; ++input)
+          out[(input / kGroup * kTile + i) * kGroup + input % kGroup] = static_cast<int8_t>(row[input] + kOffset);
       }
     });
   }
@@ -189,34 +189,41 @@ struct Linear {
   size_t tile_bytes() const { return static_cast<size_t>(words) * 2 * kStep; }
 };
 
-// The sums of a tile for kRows rows, handed over row by row: emit(row, first output, values of kTile).
+// The outputs of a tile for kRows rows, handed over row by row: emit(row, first output, values of kTile).
 template <int kRows, class Emit>
 inline void compute_tile(const Linear& w, int tile, const Quantized& x, int row, Emit&& emit) {
-  // Far enough ahead for main memory, which one row waits for most of the time.
+  // Far enough ahead for main memory, which few rows wait for most of the time.
   constexpr int kAhead = 2048;
-  Sums sums[kRows][2] = {};
   const int8_t* weights = w.weights + tile * w.tile_bytes();
   const Activation* words = &x.q[static_cast<size_t>(row) * x.stride];
-  for (int word = 0; word < w.words; ++word, weights += 2 * kStep, words += kGroup) {
-    __builtin_prefetch(weights + kAhead);
-    const Weights columns[2] = {load_weights(weights), load_weights(weights + kStep)};
+  Floats totals[kRows][2] = {};
+  const int blocks = kOneBlock ? 1 : x.blocks;
+  for (int block = 0; block < blocks; ++block) {
+    Sums sums[kRows][2];
+    for (int r = 0; r < kRows; ++r) sums[r][0] = sums[r][1] = Sums{} + (kOffset ? x.start[(row + r) * blocks + block] : 0);
+    const int end = kOneBlock ? w.words : std::min(w.words, (block + 1) * (kBlock / kGroup));
+    for (int word = block * (kBlock / kGroup); word < end; ++word, weights += 2 * kStep, words += kGroup) {
+      __builtin_prefetch(weights + kAhead);
+      if constexpr (2 * kStep > 64) __builtin_prefetch(weights + kAhead + 64);
+      const Weights columns[2] = {load_weights(weights), load_weights(weights + kStep)};
+      for (int r = 0; r < kRows; ++r)
+        for (int p = 0; p < 2; ++p) sums[r][p] = dot(sums[r][p], columns[p], words + r * x.stride);
+    }
     for (int r = 0; r < kRows; ++r)
-      for (int p = 0; p < 2; ++p) sums[r][p] = dot(sums[r][p], columns[p], words + r * x.stride);
+      for (int p = 0; p < 2; ++p)
+        totals[r][p] += __builtin_convertvector(sums[r][p], Floats) * x.step[(row + r) * blocks + block];
   }
-  const int first = tile * kTile;
   for (int r = 0; r < kRows; ++r) {
     float values[kTile];
     for (int p = 0; p < 2; ++p) {
-      Sums row_sum;
+      const int first = tile * kTile + p * kOutputs;
       Floats scale, bias;
-      std::memcpy(&row_sum, &w.row_sum[first + p * kOutputs], sizeof row_sum);
-      std::memcpy(&scale, &w.scale[first + p * kOutputs], sizeof scale);
-      std::memcpy(&bias, &w.bias[first + p * kOutputs], sizeof bias);
-      const Floats exact = __builtin_convertvector(sums[r][p] - row_sum * x.zero[row + r], Floats);
-      const Floats result = exact * (scale * x.step[row + r]) + bias;
+      std::memcpy(&scale, &w.scale[first], sizeof scale);
+      std::memcpy(&bias, &w.bias[first], sizeof bias);
+      const Floats result = totals[r][p] * scale + bias;
       std::memcpy(values + p * kOutputs, &result, sizeof result);
     }
-    emit(row + r, first, values);
+    emit(row + r, tile * kTile, values);
   }
 }
 
@@ -231,7 +238,7 @@ inline void last_rows(int rows, const Linear& w, int tile, const Quantized& x, i
 template <class Emit>
 void multiply(Threads& threads, const Linear& w, const Quantized& x, int rows, Emit&& emit) {
   // As many rows as the registers hold sums for.
-  constexpr int kRows = kOutputs == 16 ? 8 : 4;
+  constexpr int kRows = kOneBlock || kOutputs == 16 ? 4 : 2;
   // Enough weights per task to hide what a task costs, few enough that all threads end together.
   constexpr int kTaskBytes = 1 << 16;
   // Rows whose activations stay in the second-level cache while the tiles of a task pass over them.
