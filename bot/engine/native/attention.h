@@ -57,38 +57,55 @@ struct Running {
   float highest = -std::numeric_limits<float>::infinity(), total = 0;
 };
 
-// Scores of `count` keys (converted, [kKeys, dim]) for one query, and their values into its running sum.
+// scores[key] = query · key for all keys of a block, [dim / kLanes, kKeys, kLanes].
+inline void score(const float* query, const float* keys, int dim, float* scores) {
+  for (int key = 0; key < kKeys; key += 8) {
+    const float* k = keys + key * kLanes;
+    Vec sums[8] = {};
+    for (int i = 0; i < dim; i += kLanes, k += kKeys * kLanes) {
+      const Vec q = load(query + i);
+      for (int j = 0; j < 8; ++j) sums[j] += q * load(k + j * kLanes);
+    }
+    sum8(sums, scores + key);
+  }
+}
+
+// out = out · fade + Σ weights[key] · values[key], for kParts vectors of each ([kKeys, dim]).
+template <int kParts>
+inline void weigh(const float* weights, const float* values, int count, int dim, float fade, float* out) {
+  Vec sums[kParts];
+  for (int p = 0; p < kParts; ++p) sums[p] = load(out + p * kLanes) * fade;
+  for (int key = 0; key < count; ++key, values += dim)
+    for (int p = 0; p < kParts; ++p) sums[p] += weights[key] * load(values + p * kLanes);
+  for (int p = 0; p < kParts; ++p) store(out + p * kLanes, sums[p]);
+}
+
+// A block of converted keys and values, of which `count` count, into one query's running softmax.
 inline void attend_block(const float* query, const float* keys, const float* values, int count, int dim,
                          Running& state, float* out) {
   alignas(64) float scores[kKeys];
-  for (int key = 0; key < kKeys; key += 8) {
-    Vec sums[8] = {};
-    for (int i = 0; i < dim; i += kLanes) {
-      const Vec q = load(query + i);
-      for (int j = 0; j < 8; ++j) sums[j] += q * load(keys + (key + j) * dim + i);
-    }
-    for (int j = 0; j < 8; ++j) scores[key + j] = sum(sums[j]);
-  }
+  score(query, keys, dim, scores);
   for (int key = count; key < kKeys; ++key) scores[key] = -1e30f;
+  Vec highs = load(scores);
+  for (int key = kLanes; key < kKeys; key += kLanes) {
+    const Vec v = load(scores + key);
+    highs = v > highs ? v : highs;
+  }
   float highest = state.highest;
-  for (int key = 0; key < kKeys; ++key) highest = std::max(highest, scores[key]);
+  for (int lane = 0; lane < kLanes; ++lane) highest = std::max(highest, highs[lane]);
   const float fade = state.total > 0 ? exp(splat(state.highest - highest))[0] : 0;
-  float total = 0;
+  Vec total{};
   for (int key = 0; key < kKeys; key += kLanes) {
-    const Vec weights = exp(load(scores + key) - highest);
+    const Vec v = load(scores + key), weights = v > -1e29f ? exp(v - highest) : Vec{};
     store(scores + key, weights);
+    total += weights;
   }
-  for (int key = 0; key < count; ++key) total += scores[key];
-  for (int i = 0; i < dim; i += 4 * kLanes) {
-    const int parts = std::min(4, (dim - i) / kLanes);
-    Vec sums[4];
-    for (int p = 0; p < parts; ++p) sums[p] = load(out + i + p * kLanes) * fade;
-    for (int key = 0; key < count; ++key)
-      for (int p = 0; p < parts; ++p) sums[p] += scores[key] * load(values + key * dim + i + p * kLanes);
-    for (int p = 0; p < parts; ++p) store(out + i + p * kLanes, sums[p]);
-  }
-  state.total = state.total * fade + total;
+  state.total = state.total * fade + sum(total);
   state.highest = highest;
+  int i = 0;
+  for (; i + 8 * kLanes <= dim; i += 8 * kLanes) weigh<8>(scores, values + i, count, dim, fade, out + i);
+  for (; i + 4 * kLanes <= dim; i += 4 * kLanes) weigh<4>(scores, values + i, count, dim, fade, out + i);
+  for (; i < dim; i += kLanes) weigh<1>(scores, values + i, count, dim, fade, out + i);
 }
 
 // One task: some rows of a span, all heads of one group. query and out are [rows, heads.query, dim] of the batch.
@@ -107,7 +124,9 @@ inline void attend(const Span& span, int layer, const Heads& heads, int kv_head,
   const auto pass = [&](int from, int to, bool own) {
     for (int place = from; place < to; place += kKeys) {
       const int count = std::min(kKeys, to - place);
-      to_float(keys + static_cast<size_t>(place) * dim, block_keys, count * dim);
+      for (int key = 0; key < count; ++key)
+        for (int i = 0; i < dim; i += kLanes)
+          to_float(keys + static_cast<size_t>(place + key) * dim + i, block_keys + (i * kKeys + key * kLanes), kLanes);
       to_float(values + static_cast<size_t>(place) * dim, block_values, count * dim);
       for (int row = first; row < end; ++row) {
         const int last = own ? span.start + row : to - 1;

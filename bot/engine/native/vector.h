@@ -31,6 +31,27 @@ inline float sum(Vec v) {
   return total;
 }
 
+// The sums of eight vectors, in their order.
+inline void sum8(const Vec* v, float* out) {
+#if defined(__AVX__)
+  __m256 parts[8];
+  for (int i = 0; i < 8; ++i) {
+#if defined(__AVX512VNNI__)
+    const __m512 whole = (__m512)v[i];
+    parts[i] = _mm256_add_ps(_mm512_castps512_ps256(whole), _mm512_extractf32x8_ps(whole, 1));
+#else
+    parts[i] = (__m256)v[i];
+#endif
+  }
+  const __m256 first = _mm256_hadd_ps(_mm256_hadd_ps(parts[0], parts[1]), _mm256_hadd_ps(parts[2], parts[3]));
+  const __m256 second = _mm256_hadd_ps(_mm256_hadd_ps(parts[4], parts[5]), _mm256_hadd_ps(parts[6], parts[7]));
+  const __m256 low = _mm256_permute2f128_ps(first, second, 0x20), high = _mm256_permute2f128_ps(first, second, 0x31);
+  _mm256_storeu_ps(out, _mm256_add_ps(low, high));
+#else
+  for (int i = 0; i < 8; ++i) out[i] = sum(v[i]);
+#endif
+}
+
 // e^x to 2 ulp (Cephes expf), for x clamped to ±87.
 inline Vec exp(Vec x) {
   const Vec high = splat(87.0f), low = splat(-87.0f);
