@@ -14,17 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from telegram import Bot, Update
-from telegram.ext import (
-    Application,
-    ApplicationBuilder,
-    CallbackQueryHandler,
-    ChatMemberHandler,
-    CommandHandler,
-    MessageHandler,
-    TypeHandler,
-    filters,
-)
+from telegram import Bot
+from telegram.ext import ApplicationBuilder
 
 from bot.config import Config, ConfigError, ModelSettings, data_home
 from bot.engine.backend import BackendUnusable
@@ -41,13 +32,16 @@ from bot.handlers.errors import ErrorHandler
 from bot.handlers.groups import GroupsHandler
 from bot.handlers.keyboards import AGAIN, STOP
 from bot.handlers.menu import publish_menus
+from bot.handlers.questions import Questions
 from bot.handlers.refusals import Refusals
 from bot.handlers.replies import Replies
 from bot.handlers.roles import Admins
+from bot.handlers.routes import Dispatcher, Routes
 from bot.handlers.running import RunningAnswers
 from bot.handlers.screen import Screen
 from bot.handlers.sentiment import SentimentHandler
 from bot.handlers.stats import StatsHandler
+from bot.handlers.waiting import WaitingHandler
 from bot.history.access import Access
 from bot.history.database import Database
 from bot.history.errors import DatabaseError
@@ -67,6 +61,7 @@ from bot.transport.client import make_bot
 from bot.transport.errors import TransportError
 from bot.transport.intake import Intake
 from bot.transport.outbox import Outbox
+from bot.transport.reception import OnWaiting
 
 STARTUP_ERRORS = (ConfigError, DatabaseError, TransportError, BackendUnusable)
 """What may end a start; each has a message for the person who started the bot."""
@@ -79,12 +74,8 @@ MOST_STEP_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
 
-Dispatcher = Application[Any, Any, Any, Any, Any, Any]
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
-
-GATE = -1
-"""The group of handlers that every update passes before the others."""
 
 
 async def run_until_stopped(config: Config, folder: Path) -> None:
@@ -138,10 +129,10 @@ async def running(
             counters=counters,
             last_update=lambda: intake.last_round_trip,
         )
-        dispatcher = build(config, bot, model, store, access, outbox, instruments, clock)
+        dispatcher, on_waiting = build(config, bot, model, store, access, outbox, instruments, clock)
         await stack.enter_async_context(_initialized(dispatcher))
         await stack.enter_async_context(_background(publish_menus(outbox, config.telegram.admins)))
-        polling = intake.run(Journal(database, bot.id, now), dispatcher.process_update)
+        polling = intake.run(Journal(database, bot.id, now), dispatcher.process_update, on_waiting)
         await stack.enter_async_context(_background(polling, lambda: intake.stop(SHUTDOWN_SECONDS)))
         alarm = _alarm(config, store, outbox, instruments)
         await stack.enter_async_context(_background(alarm.run(clock, sleep)))
@@ -205,8 +196,8 @@ def build(
     outbox: Outbox,
     instruments: Instruments,
     clock: Clock,
-) -> Dispatcher:
-    """Handlers around the model, and which update goes to which."""
+) -> tuple[Dispatcher, OnWaiting]:
+    """Handlers around the model: of updates, and of updates that wait."""
     sentiment = Sentiment(
         model,
         config.sentiment.prompt,
@@ -215,18 +206,20 @@ def build(
     chat = Chat(model, config.chat.system_prompt, _sampling(config), config.chat.history_tokens)
     replies, counters = Replies(outbox), instruments.counters
     refusals, admins, rules = Refusals(outbox, replies), Admins(config.telegram.admins), _rules(config)
+    edits, screen = Edits(), Screen(store, outbox)
+    questions = Questions(bot.bot, edits)
+    answers = RunningAnswers(
+        expected_s=lambda: config.chat.max_new_tokens / max(model.load().tokens_per_s, 1)
+    )
+    talk = ChatHandler(store, screen, replies, answers, questions, sentiment, chat)
+    control = ControlHandler(store, replies, answers, edits, questions, talk)
     account = AccountHandler(store, chat, replies)
-    answers, edits = RunningAnswers(), Edits()
-    talk = ChatHandler(bot.bot, store, Screen(store, outbox), answers, edits, sentiment, chat)
-    control = ControlHandler(bot.bot, store, replies, answers, edits, talk)
     stats = StatsHandler(admins, store, instruments.read, outbox, replies, refusals, clock)
     admin = AdminHandler(bot.bot, rules.mode == "invite", admins, access, outbox, replies, refusals, clock)
-    # Updates come from Intake, one call of process_update each; the Application only chooses the handler.
-    dispatcher = ApplicationBuilder().bot(bot).updater(None).build()
-    new = filters.UpdateType.MESSAGE
     commands = {
         "start": account.on_start,
         "help": account.on_help,
+        "ask": talk.on_ask,
         "new": account.on_new,
         "stop": control.on_stop,
         "retry": control.on_retry,
@@ -236,18 +229,21 @@ def build(
         "block": admin.on_block,
         "unblock": admin.on_unblock,
     }
-    gate = AccessHandler(bot.bot, rules, admins, access, store, refusals, counters, commands, clock)
-    dispatcher.add_handler(TypeHandler(Update, gate.on_update), group=GATE)
-    for name, handler in commands.items():
-        dispatcher.add_handler(CommandHandler(name, handler, filters=new))
-    dispatcher.add_handler(MessageHandler(new & (filters.TEXT | filters.CAPTION), talk.on_message))
-    dispatcher.add_handler(MessageHandler(filters.UpdateType.EDITED_MESSAGE, control.on_edit))
     buttons = {STOP: control.on_stop_button, AGAIN: control.on_again_button}
-    dispatcher.add_handler(CallbackQueryHandler(ButtonHandler(outbox, buttons).on_press))
-    groups = GroupsHandler(gate, outbox)
-    dispatcher.add_handler(ChatMemberHandler(groups.on_change, ChatMemberHandler.MY_CHAT_MEMBER))
-    dispatcher.add_error_handler(ErrorHandler(replies, counters).on_error)
-    return dispatcher
+    gate = AccessHandler(bot.bot, rules, admins, access, store, refusals, counters, commands, clock)
+    routes = Routes(
+        gate=gate.on_update,
+        commands=commands,
+        words=talk.on_message,
+        edited=control.on_edit,
+        pressed=ButtonHandler(outbox, buttons).on_press,
+        membership=GroupsHandler(gate, outbox).on_change,
+        failed=ErrorHandler(replies, counters).on_error,
+    )
+    # Updates come from Intake, one call of process_update each; the Application only chooses the handler.
+    dispatcher = ApplicationBuilder().bot(bot).updater(None).build()
+    routes.add_to(dispatcher)
+    return dispatcher, WaitingHandler(store, screen, answers, questions, talk).on_waiting
 
 
 def _alarm(config: Config, store: Store, outbox: Outbox, instruments: Instruments) -> Alarm:

@@ -37,7 +37,8 @@ class AccountHandler:
         await self._replies.say(
             update,
             _(
-                "Just write to me; in a group, mention me or reply to me.\n\n"
+                "Just write to me; in a group, mention me, reply to me or begin with /ask. "
+                "What you reply to is what I am asked about.\n\n"
                 "/new – start a new conversation\n"
                 "/retry – the last answer once more; change your last message for another question\n"
                 "/stop – end an answer that is being written\n"

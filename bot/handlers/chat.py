@@ -7,10 +7,11 @@ import logging
 import time
 from collections.abc import Callable
 
-from telegram import Update, User
+from telegram import Update
 
 from bot.handlers.context import Context
-from bot.handlers.edits import Edits
+from bot.handlers.questions import Question, Questions
+from bot.handlers.replies import Replies
 from bot.handlers.running import RunningAnswers
 from bot.handlers.screen import Screen
 from bot.handlers.words import Translate, failure_line, interrupted_line, translate_for
@@ -20,7 +21,6 @@ from bot.model.api import Finish, ModelError
 from bot.tasks.chat import Answer, Chat, Exchange
 from bot.tasks.sentiment import Sentiment
 from bot.transport.render import stopped
-from bot.transport.triggers import addressed_text, conversation_key
 
 log = logging.getLogger(__name__)
 
@@ -36,40 +36,68 @@ class ChatHandler:
 
     def __init__(
         self,
-        me: User,
         store: Store,
         screen: Screen,
+        replies: Replies,
         running: RunningAnswers,
-        edits: Edits,
+        questions: Questions,
         sentiment: Sentiment,
         chat: Chat,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._me = me
         self._clock = clock
         self._store = store
         self._screen = screen
+        self._replies = replies
         self._running = running
-        self._edits = edits
+        self._questions = questions
         self._sentiment = sentiment
         self._chat = chat
 
     async def on_message(self, update: Update, _context: Context) -> None:
         """Any text; what is not meant for the bot is left alone."""
-        message, key = update.message, conversation_key(update)
-        text = addressed_text(message, self._me) if message else None
-        if message is None or key is None or not text:
-            return
-        async with self._running.alone(key):
-            turn = await self._store.begin_turn(
-                key,
-                update_id=update.update_id,
-                chat_type=message.chat.type,
-                user_id=message.from_user.id if message.from_user else key.user_id,
-                message_id=message.message_id,
-                question=self._edits.newest(message, text),
+        question = self._questions.of(update)
+        if question is not None:
+            await self._take_up(update, question)
+
+    async def on_ask(self, update: Update, _context: Context) -> None:
+        """/ask: the way to ask that works in every group."""
+        question = self._questions.of(update)
+        if question is not None:
+            await self._take_up(update, question)
+        else:
+            _ = translate_for(update)
+            await self._replies.say(
+                update, _("Write your question behind /ask, or reply to a message with it.")
             )
+
+    async def _take_up(self, update: Update, question: Question) -> None:
+        async with self._running.alone(question.key):
+            turn = await self.begin(update, question)
             await self.take(turn, translate_for(update))
+
+    async def begin(self, update: Update, question: Question, *, waiting: bool = False) -> Turn:
+        """The question's turn, stored; with `waiting` it is not its turn yet."""
+        message = question.message
+        return await self._store.begin_turn(
+            question.key,
+            update_id=update.update_id,
+            chat_type=message.chat.type,
+            user_id=message.from_user.id if message.from_user else question.key.user_id,
+            message_id=message.message_id,
+            question=question.text,
+            context=await self._context(question),
+            waiting=waiting,
+        )
+
+    async def _context(self, question: Question) -> str:
+        """What the question quotes, unless the conversation has it already."""
+        quote = question.quote
+        if quote is None:
+            return ""
+        past = await self._store.recent_turns(question.key, PAST_TURNS)
+        known = {message_id for turn in past for message_id in (turn.message_id, *turn.answer_ids)}
+        return quote.block if quote.chosen or quote.message_id not in known else ""
 
     async def take(self, turn: Turn, _: Translate, *, again: bool = False) -> None:
         """Bring a turn to its end, from wherever it is. The caller holds the conversation."""
@@ -83,8 +111,8 @@ class ChatHandler:
     async def _answer(self, turn: Turn, _: Translate, again: bool) -> Turn:
         """Verdict and answer, asked for together; returns the turn with its final text stored."""
         past = await self._store.recent_turns(turn.conversation, PAST_TURNS)
-        exchanges = [Exchange(old.id, old.question, old.reply) for old in past]
-        async with self._chat.start(turn.conversation, exchanges, turn.question, again=again) as answer:
+        exchanges = [Exchange(old.id, old.prompt, old.reply) for old in past]
+        async with self._chat.start(turn.conversation, exchanges, turn.prompt, again=again) as answer:
             with self._running.writing(turn.conversation, turn.id, answer) as running:
                 await self._judge(turn, _)
                 turn = await self._screen.open(turn, _)

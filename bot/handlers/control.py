@@ -1,17 +1,18 @@
 """Control over answers: stopped, asked for again, and answered anew when the question was edited."""
 
-from telegram import Update, User
+from telegram import Update
 
 from bot.handlers.buttons import Pressed
 from bot.handlers.chat import ChatHandler
 from bot.handlers.context import Context
 from bot.handlers.edits import Edits
+from bot.handlers.questions import Questions
 from bot.handlers.replies import Replies
 from bot.handlers.running import RunningAnswers
 from bot.handlers.words import Translate, translate_for
 from bot.history.records import Turn
 from bot.history.store import Store
-from bot.transport.triggers import addressed_text, conversation_key
+from bot.transport.triggers import conversation_key
 
 
 class ControlHandler:
@@ -19,18 +20,18 @@ class ControlHandler:
 
     def __init__(
         self,
-        me: User,
         store: Store,
         replies: Replies,
         running: RunningAnswers,
         edits: Edits,
+        questions: Questions,
         chat: ChatHandler,
     ) -> None:
-        self._me = me
         self._store = store
         self._replies = replies
         self._running = running
         self._edits = edits
+        self._questions = questions
         self._chat = chat
 
     async def on_stop(self, update: Update, _context: Context) -> None:
@@ -75,10 +76,10 @@ class ControlHandler:
 
     async def on_edit(self, update: Update, _context: Context) -> None:
         """The last question says something else now. Edits of older ones change nothing."""
-        message, key = update.edited_message, conversation_key(update)
-        text = addressed_text(message, self._me) if message else None
-        if message is None or key is None or not text:
+        question = self._questions.of(update)
+        if question is None:
             return
+        message, key, text = question.message, question.key, question.text
         self._edits.note(message, text)
         last = await self._store.last_turn(key)
         if last is None or last.message_id != message.message_id:

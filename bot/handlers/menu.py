@@ -43,6 +43,7 @@ SCOPES: dict[Place, BotCommandScope] = {
 def commands(_: Translate) -> list[tuple[str, str, Place]]:
     """Every command of a menu: its name, what it does, and where it is listed."""
     return [
+        ("ask", _("ask me something, or about a message"), Place.GROUP | Place.GROUP_ADMIN),
         ("new", _("start a new conversation"), Place.EVERYWHERE),
         ("retry", _("the last answer once more"), Place.EVERYWHERE),
         ("stop", _("end an answer that is being written"), Place.EVERYWHERE),

@@ -26,10 +26,14 @@ class RunningAnswer:
 
 
 class RunningAnswers:
-    """By conversation."""
+    """By conversation. `expected_s` is how long an answer may take, as long as none has shown it."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, expected_s: Callable[[], float] = lambda: 0.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._expected_s = expected_s
         self._clock = clock
+        self._usual_s = 0.0
         self._answers: dict[ConversationKey, RunningAnswer] = {}
         self._locks: WeakValueDictionary[ConversationKey, asyncio.Lock] = WeakValueDictionary()
 
@@ -53,6 +57,17 @@ class RunningAnswers:
             yield running
         finally:
             del self._answers[conversation]
+            self._learn(self._clock() - running.begun)
+
+    def estimate_s(self, conversation: ConversationKey, answers: int) -> float:
+        """How long it takes until so many answers are written, the running one included."""
+        usual, running = self._usual_s or self._expected_s(), self._answers.get(conversation)
+        gone = self._clock() - running.begun if running else 0.0
+        return usual * (answers - 1) + max(1.0, usual - gone)
+
+    def _learn(self, seconds: float) -> None:
+        """The usual duration follows the last few."""
+        self._usual_s = seconds if not self._usual_s else self._usual_s + (seconds - self._usual_s) / 8
 
     def stop(self, conversation: ConversationKey) -> bool:
         """End the answer here and now; what was written stays. False if there is none."""

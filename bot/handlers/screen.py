@@ -40,12 +40,21 @@ class Screen:
         else:
             await self._store.record_sentiment_sent(turn.id, old)
 
+    async def announce(self, turn: Turn, content: Content) -> Turn:
+        """What stands in the answer's place before it is begun."""
+        if not turn.answer_ids:
+            return await self._add_message(turn, content, Priority.PLACEHOLDER)
+        self._outbox.frame(turn.conversation.chat_id, turn.answer_ids[0], content)
+        return turn
+
+    async def clear(self, turn: Turn) -> None:
+        """Nothing of the answer is on the screen any more."""
+        for message_id in turn.answer_ids:
+            await self._outbox.delete(turn.conversation.chat_id, message_id)
+
     async def open(self, turn: Turn, _: Translate) -> Turn:
         """The message that will become the answer; its id is stored, so that the final can be repeated."""
-        cursor = Content(CURSOR, markup=stop_button(turn, _))
-        if not turn.answer_ids:
-            return await self._add_message(turn, cursor, Priority.PLACEHOLDER)
-        self._outbox.frame(turn.conversation.chat_id, turn.answer_ids[0], cursor)
+        turn = await self.announce(turn, Content(CURSOR, markup=stop_button(turn, _)))
         return await self._drop_messages(turn, kept=1)
 
     async def grow(self, turn: Turn, answer: Answer, _: Translate) -> Turn:

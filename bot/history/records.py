@@ -45,8 +45,9 @@ class Verdict:
 class Turn:
     """One user message and what became of it.
 
-    A final text is stored first (`state` leaves "running") and delivered after (`delivered`), so that it can
-    be delivered again. `attempts` counts the beginnings, 1 at first.
+    `context` is what the question is about: a quoted message, a file. A final text is stored first (`state`
+    leaves "running") and delivered after (`delivered`), so that it can be delivered again. `attempts` counts
+    the beginnings, 1 at first.
     """
 
     id: int
@@ -55,6 +56,7 @@ class Turn:
     user_id: int
     message_id: int
     question: str
+    context: str
     created_at: datetime
     attempts: int
     state: TurnState
@@ -63,6 +65,11 @@ class Turn:
     reply: str
     delivered: bool
     usage: Usage | None
+
+    @property
+    def prompt(self) -> str:
+        """What the model is told: the question, below what it is about."""
+        return f"{self.context}\n\n{self.question}" if self.context else self.question
 
 
 @dataclass(frozen=True, slots=True)

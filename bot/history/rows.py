@@ -27,6 +27,7 @@ def turn_of(row: Row[Any]) -> Turn:
         user_id=row.user_id,
         message_id=row.message_id,
         question=row.question,
+        context=row.context,
         created_at=row.created_at,
         attempts=row.attempts,
         state=row.state,

@@ -38,11 +38,17 @@ class Store:
         user_id: int,
         message_id: int,
         question: str,
+        context: str = "",
+        waiting: bool = False,
     ) -> Turn:
-        """The turn of a journalled update: a new one, or on a replay the existing one, its attempts counted."""
+        """The turn of a journalled update: a new one, or on a replay the existing one, its attempts counted.
+
+        One that only waits for its turn has none yet.
+        """
         entry_id = await self._entry(connection, update_id)
         begun = turns.c.entry_id == entry_id
-        counted = update(turns).where(begun).values(attempts=turns.c.attempts + 1)
+        attempt = 0 if waiting else 1
+        counted = update(turns).where(begun).values(attempts=turns.c.attempts + attempt)
         if (await connection.execute(counted)).rowcount == 0:
             await connection.execute(
                 insert_new(connection, turns).values(
@@ -51,8 +57,9 @@ class Store:
                     user_id=user_id,
                     message_id=message_id,
                     question=question,
+                    context=context,
                     created_at=self._clock(),
-                    attempts=1,
+                    attempts=attempt,
                     state="running",
                     answer_ids=[],
                     reply="",
@@ -134,6 +141,14 @@ class Store:
     async def last_turn(self, connection: AsyncConnection, key: ConversationKey) -> Turn | None:
         """The newest turn since the last reset, in whatever state."""
         found = await self._turns(connection, self._of(key), SINCE_RESET, newest=1)
+        return found[0] if found else None
+
+    @writes
+    async def drop_turn(self, connection: AsyncConnection, turn_id: int) -> Turn | None:
+        """Forget a turn that was never begun; it comes back as it was. None if it was begun."""
+        found = await self._turns(connection, turns.c.id == turn_id, turns.c.attempts == 0)
+        if found:
+            await connection.execute(delete(turns).where(turns.c.id == turn_id))
         return found[0] if found else None
 
     @reads

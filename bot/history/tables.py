@@ -118,6 +118,7 @@ turns = Table(
     Column("queued_s", Float),
     Column("first_token_s", Float),
     Column("total_s", Float),
+    Column("context", Words, nullable=False, server_default=""),
     Index(None, "conversation_id", "id"),
     Index(None, "delivered", "id"),
     Index(None, "created_at"),

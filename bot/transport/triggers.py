@@ -75,7 +75,7 @@ def addressed_text(message: Message, me: User) -> str | None:
     """
     if not _may_be_meant(message, me):
         return None
-    text = well_formed(message.text or message.caption or "")
+    text = words_of(message)
     if not text:
         return None
     if message.chat.type == message.chat.PRIVATE:
@@ -84,6 +84,19 @@ def addressed_text(message: Message, me: User) -> str | None:
     if not mentions and not _replies_to(message, me):
         return None
     return _without(text, mentions)
+
+
+def asked_text(message: Message, me: User) -> str | None:
+    """What follows /ask; None where there is no such command, or where it is another bot's."""
+    named = _leading_command(message)
+    if named is None or named[0] != "ask" or not _may_be_meant(message, me):
+        return None
+    return _COMMAND.sub("", words_of(message), count=1).strip()
+
+
+def words_of(message: Message) -> str:
+    """What a message says: its text, or the caption of what it shows."""
+    return well_formed(message.text or message.caption or "")
 
 
 def _may_be_meant(message: Message, me: User) -> bool:
