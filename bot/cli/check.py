@@ -70,8 +70,8 @@ def _findings(settings: "Config") -> "Iterator[Finding]":
         probe.join(max(0.0, deadline - time.monotonic()))
         if probe.is_alive():
             yield fault(name, f"no answer within {PATIENCE_S:.0f} s", "see whether the machine is overloaded")
-        elif probe.error is not None:
-            raise probe.error
+        elif probe.error:
+            yield fault(name, f"looking at it failed with {probe.error}", "that is Tandem's fault: report it")
         else:
             yield from probe.found
 
@@ -82,7 +82,7 @@ class _Running(threading.Thread):
     def __init__(self, probe: "Probe", settings: "Config") -> None:
         super().__init__(daemon=True)
         self.found: list[Finding] = []
-        self.error: BaseException | None = None
+        self.error = ""
         self._probe = probe
         self._settings = settings
         self.start()
@@ -90,8 +90,8 @@ class _Running(threading.Thread):
     def run(self) -> None:
         try:
             self.found = list(self._probe(self._settings))
-        except BaseException as error:  # raised again where it is seen
-            self.error = error
+        except Exception as error:
+            self.error = type(error).__name__  # its words may hold a secret
 
 
 def _print(finding: "Finding") -> None:

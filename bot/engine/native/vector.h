@@ -37,8 +37,9 @@ inline void sum8(const Vec* v, float* out) {
   __m256 parts[8];
   for (int i = 0; i < 8; ++i) {
 #if defined(__AVX512VNNI__)
+    // Extracts without a mask leave gcc 12 warning of its own header's undefined source.
     const __m512 whole = (__m512)v[i];
-    parts[i] = _mm256_add_ps(_mm512_castps512_ps256(whole), _mm512_extractf32x8_ps(whole, 1));
+    parts[i] = _mm256_add_ps(_mm512_maskz_extractf32x8_ps(0xff, whole, 0), _mm512_maskz_extractf32x8_ps(0xff, whole, 1));
 #else
     parts[i] = (__m256)v[i];
 #endif
