@@ -18,6 +18,7 @@ from telegram import Bot
 from telegram.ext import ApplicationBuilder
 
 from bot.config import Config, ConfigError, ModelSettings, data_home
+from bot.config import Sentiment as SentimentSettings
 from bot.engine.backend import BackendUnusable
 from bot.engine.checkpoint import UnsupportedModel, read_architecture
 from bot.handlers.access import AccessHandler, Rules
@@ -56,7 +57,7 @@ from bot.observe.heartbeat import beat
 from bot.observe.incidents import Incidents
 from bot.observe.reading import Instruments
 from bot.tasks.chat import Chat
-from bot.tasks.sentiment import Sentiment
+from bot.tasks.sentiment import Mood, Sentiment
 from bot.transport.client import make_bot
 from bot.transport.errors import TransportError
 from bot.transport.intake import Intake
@@ -152,7 +153,9 @@ def _is_well(intake: Intake, model: Model) -> bool:
     return not silent and model.load().step_s < MOST_STEP_SECONDS
 
 
-async def open_model(settings: ModelSettings, folder: Path) -> AbstractAsyncContextManager[Model]:
+async def open_model(
+    settings: ModelSettings, folder: Path
+) -> AbstractAsyncContextManager[LocalModel | ReferenceModel]:
     """The model that the configuration asks for; ReferenceModel also where the engine cannot compute it."""
     if settings.engine == "local":
         try:
@@ -164,6 +167,12 @@ async def open_model(settings: ModelSettings, folder: Path) -> AbstractAsyncCont
         else:
             return LocalModel.opened(folder, _local_settings(settings))
     return ReferenceModel.opened(folder, context=settings.context, waiting=settings.waiting)
+
+
+def make_sentiment(settings: SentimentSettings, model: Model) -> Sentiment:
+    """The task as configured."""
+    labels: dict[str, Mood] = {settings.positive: "positive", settings.negative: "negative"}
+    return Sentiment(model, settings.prompt, labels)
 
 
 def _remembering(config: Config, model: Model) -> Remembering:
@@ -198,11 +207,7 @@ def build(
     clock: Clock,
 ) -> tuple[Dispatcher, OnWaiting]:
     """Handlers around the model: of updates, and of updates that wait."""
-    sentiment = Sentiment(
-        model,
-        config.sentiment.prompt,
-        {config.sentiment.positive: "positive", config.sentiment.negative: "negative"},
-    )
+    sentiment = make_sentiment(config.sentiment, model)
     chat = Chat(model, config.chat.system_prompt, _sampling(config), config.chat.history_tokens)
     replies, counters = Replies(outbox), instruments.counters
     refusals, admins, rules = Refusals(outbox, replies), Admins(config.telegram.admins), _rules(config)

@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "bot.transport": ("bot.model.api", *LEAVES),
     "bot.history": ("bot.model.api", *LEAVES),
     "bot.observe": ("bot.model.api", *LEAVES),
+    "bot.evaluation": ("bot.tasks", "bot.model.api"),
     "bot.model": ("bot.engine",),
     "bot.engine": (),
     "bot.sandbox": (),
@@ -33,7 +34,14 @@ MAY_IMPORT = {
     "bot.conversation": (),
     "bot.locales": (),
 }
-PURE = ("bot.transport.triggers", "bot.transport.render", "bot.model.tokens", "bot.engine")
+PURE = (
+    "bot.evaluation.metrics",
+    "bot.evaluation.rows",
+    "bot.transport.triggers",
+    "bot.transport.render",
+    "bot.model.tokens",
+    "bot.engine",
+)
 """Tested without asyncio, so free of it, with all that they import from here."""
 
 

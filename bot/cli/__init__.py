@@ -2,7 +2,7 @@
 
 import typer
 
-from . import check, db, model, run, sandbox
+from . import check, db, eval, model, run, sandbox
 
 app = typer.Typer(
     name="tandem",
@@ -16,3 +16,4 @@ app.command("run")(run.run)
 app.command("check")(check.check)
 app.add_typer(model.app, name="model")
 app.add_typer(db.app, name="db")
+app.add_typer(eval.app, name="eval")

@@ -40,7 +40,7 @@ from bot.model.api import (
     Usage,
 )
 from bot.model.labels import choose, spellings
-from bot.model.tokens import PromptEncoder, StopFilter, TextStream
+from bot.model.tokens import Prompt, PromptEncoder, StopFilter, TextStream
 from bot.model.worker import Job, News, Worker
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,13 @@ class LocalModel:
 
     async def classify(self, task: str, messages: Sequence[ChatMessage], labels: Sequence[str]) -> Choice:
         """See Model. The score of a label is that of all its spellings together."""
-        prompt = self._encoder.prompt(messages)
+        return await self._score(self._encoder.prompt(messages), labels)
+
+    async def classify_raw(self, text: str, labels: Sequence[str]) -> Choice:
+        """Score `labels` as what continues plain text, without the chat template. Raises like `classify`."""
+        return await self._score(self._encoder.raw(text), labels)
+
+    async def _score(self, prompt: Prompt, labels: Sequence[str]) -> Choice:
         spelt = spellings(self._encoder, prompt, labels)
         request = Score(prompt.tokens, prompt.constant, candidates=[spelling.tokens for spelling in spelt])
         scores: Sequence[float] = ()

@@ -33,7 +33,7 @@ from bot.model.api import (
 )
 from bot.model.labels import choose, spellings
 from bot.model.memory import resident_bytes
-from bot.model.tokens import PromptEncoder, StopFilter, TextStream
+from bot.model.tokens import Prompt, PromptEncoder, StopFilter, TextStream
 
 
 class ReferenceModel:
@@ -64,7 +64,13 @@ class ReferenceModel:
 
     async def classify(self, task: str, messages: Sequence[ChatMessage], labels: Sequence[str]) -> Choice:
         """See Model. A label of several tokens costs a forward pass of its own."""
-        prompt = self._encoder.prompt(messages)
+        return await self._choose(self._encoder.prompt(messages), labels)
+
+    async def classify_raw(self, text: str, labels: Sequence[str]) -> Choice:
+        """Score `labels` as what continues plain text, without the chat template. Raises like `classify`."""
+        return await self._choose(self._encoder.raw(text), labels)
+
+    async def _choose(self, prompt: Prompt, labels: Sequence[str]) -> Choice:
         spelt = spellings(self._encoder, prompt, labels)
         self._admit(len(prompt.tokens) + max(len(spelling.tokens) for spelling in spelt))
         scores = await self._run(self._score, prompt.tokens, [spelling.tokens for spelling in spelt])

@@ -58,6 +58,10 @@ class PromptEncoder:
             tuple(tokens), starts[1] if has_system else 0, starts[-1], pieces[-1].endswith((" ", "\n"))
         )
 
+    def raw(self, text: str) -> Prompt:
+        """Plain text without any template, to be continued: how the article asked."""
+        return Prompt(tuple(self.encode_text(text)), 0, 0, text.endswith((" ", "\n")))
+
     def encode_text(self, text: str) -> list[int]:
         """Token ids of text without any control token among them."""
         ids: list[int] = self._typed.encode(text, add_special_tokens=False).ids

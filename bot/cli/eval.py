@@ -1,0 +1,107 @@
+"""`eval`: how well the model does its tasks, measured on labelled texts."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot.cli.shared import ConfigOption, explained, load_config
+
+if TYPE_CHECKING:
+    from bot.config import Config
+    from bot.evaluation.metrics import Figures, Means
+    from bot.evaluation.rows import Row
+    from bot.evaluation.sentiment import Result, Told
+
+app = typer.Typer(help="How well the model does its tasks, measured on labelled texts.", no_args_is_help=True)
+
+DataArgument = Annotated[Path, typer.Argument(help='JSON Lines: {"text": …, "label": …, "set": …}')]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@app.command()
+def sentiment(data: DataArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Judge the mood of labelled texts, beside baselines: the majority, plain scoring, the article's raw prompt.
+
+    Labels are positive, negative and neutral; a set without neutral rows is judged as positive or negative. Figures
+    are by set, and the mean over sets. SnowNLP is one of the baselines where it is installed.
+    """
+    import asyncio
+    import json
+
+    from bot.cli.run import fetch
+    from bot.evaluation.rows import DataError, read
+
+    settings = load_config(config)
+    with explained(DataError):
+        rows = read(data, ("positive", "negative", "neutral"))
+    weights = fetch(settings)
+    with progress("judging", len(rows)) as told:
+        results = asyncio.run(_judge(settings, weights.folder, rows, told))
+    if as_json:
+        own = results.pop("model").as_json()
+        told_apart = {name: result.as_json() for name, result in results.items()}
+        typer.echo(json.dumps({"model": own, "baselines": told_apart}, ensure_ascii=False, indent=2))
+    else:
+        _show(results)
+
+
+async def _judge(settings: "Config", folder: Path, rows: "list[Row]", told: "Told") -> "dict[str, Result]":
+    from bot.app import make_sentiment, open_model
+    from bot.evaluation.judges import Bot, baselines
+    from bot.evaluation.sentiment import evaluate
+
+    async with await open_model(settings.model, folder) as model:
+        sentiment = make_sentiment(settings.sentiment, model)
+        judges = {"model": Bot(sentiment), **baselines(model, settings.sentiment.prompt, sentiment.labels)}
+        return await evaluate(rows, judges, told)
+
+
+@contextmanager
+def progress(what: str, total: int) -> "Iterator[Told]":
+    """A bar on standard error, with what is done in a second; called with the number of texts that are done."""
+    import time
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bars:
+        bar, began = bars.add_task("", total=total), time.perf_counter()
+
+        def told(done: int) -> None:
+            speed = done / (time.perf_counter() - began)
+            bars.update(bar, completed=done, description=f"{speed:.1f} texts/s")
+
+        yield told
+
+
+def _show(results: "Mapping[str, Result]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from bot.evaluation.metrics import means
+
+    table = Table("who", "set", box=None, pad_edge=False)
+    for name in ("accuracy", "balanced", "macro-F1", "ECE", "ms/text", "confusion (truth → found)"):
+        table.add_column(name, justify="left" if "→" in name else "right")
+    for who, result in results.items():
+        mean = means(result.sets.values())
+        table.add_row(who, "mean", *_percents(mean), f"{result.ms_per_text:.1f}", style="bold")
+        for name, one in result.sets.items():
+            table.add_row("", f"{name} ({one.rows})", *_percents(one), "", _confusion(one.confusion))
+    Console().print(table)
+
+
+def _percents(one: "Means | Figures") -> list[str]:
+    return [f"{value:.1%}" for value in (one.accuracy, one.balanced_accuracy, one.macro_f1, one.ece)]
+
+
+def _confusion(counts: "Mapping[str, Mapping[str, int]]") -> str:
+    """`negative → negative 140, positive 10; …`"""
+    return "; ".join(
+        f"{truth} → " + ", ".join(f"{found} {count}" for found, count in row.items() if count)
+        for truth, row in counts.items()
+    )

@@ -1,0 +1,1 @@
+"""How well the model judges, measured on labelled texts."""
