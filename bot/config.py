@@ -195,6 +195,7 @@ class Database(Section):
 
     url: str = Field(default_factory=lambda: f"{SQLITE}{data_home() / 'tandem.sqlite3'}", repr=False)
     low_disk_mb: int = Field(500, ge=0)
+    keep_days: int = Field(365, ge=0, le=36500)
 
     @field_validator("url")
     @classmethod

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class Journal:
-    """The updates of one bot. An entry is received, then done, unreadable or failed; then its text is gone."""
+    """The updates of one bot. An entry is received, then done, unreadable, failed or forgotten, without its text."""
 
     def __init__(self, database: Database, bot_id: int, clock: Callable[[], datetime] = utc_now) -> None:
         self.database = database

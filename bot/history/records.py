@@ -42,6 +42,15 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """What was said about a text, how sure the model was, and what its author says about it."""
+
+    verdict: str
+    probability: float
+    correction: str
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One user message and what became of it.
 

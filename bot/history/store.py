@@ -8,10 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation import ConversationKey
 from bot.history.database import Database, insert_new, reads, writes
-from bot.history.records import Stats, Turn, TurnState, utc_now
+from bot.history.personal import FORGOTTEN
+from bot.history.records import Day, Stats, Turn, TurnState, utc_now
 from bot.history.rows import SINCE_RESET, TURNS, turn_of, usage_columns
-from bot.history.stats import read_stats
-from bot.history.tables import conversations, turns, updates, users
+from bot.history.stats import read_moods, read_stats
+from bot.history.tables import conversations, feedback, turns, updates, users
 from bot.model.api import Usage
 
 
@@ -127,6 +128,7 @@ class Store:
         again: dict[str, object] = {"state": "running", "reply": "", "delivered": False, "attempts": 1}
         if question is not None and question != turn.question:
             again["question"] = question
+            await connection.execute(delete(feedback).where(feedback.c.turn_id == turn_id))
             if turn.verdict is not None:
                 again["sentiment_state"] = "outdated"
         return await self._change(connection, turn_id, **again)
@@ -191,6 +193,13 @@ class Store:
         """Counts and times up to `now`; today begins at midnight in the time zone of `now`."""
         return await read_stats(connection, self._bot_id, now)
 
+    @reads
+    async def moods(
+        self, connection: AsyncConnection, user_id: int, now: datetime, chat_id: int | None = None
+    ) -> tuple[Day, ...]:
+        """A person's own turns by day, with the moods as the person corrected them; of one chat or of all."""
+        return await read_moods(connection, self._bot_id, now, user_id, chat_id)
+
     @writes
     async def delete_turns_before(self, connection: AsyncConnection, moment: datetime, limit: int) -> int:
         """Delete at most `limit` turns that are older than `moment`; how many there were."""
@@ -203,12 +212,15 @@ class Store:
     async def _entry(self, connection: AsyncConnection, update_id: int) -> int:
         """The journal's entry, which is one update for ever: Telegram may use its id again."""
         journalled = (updates.c.bot_id == self._bot_id) & (updates.c.update_id == update_id)
-        entry_id = await connection.scalar(select(updates.c.id).where(journalled))
-        if entry_id is None:
+        found = await connection.execute(select(updates.c.id, updates.c.state).where(journalled))
+        entry = found.first()
+        if entry is None:
             raise LookupError(
                 f"update {update_id} is not in the journal: a turn begins with a journalled update"
             )
-        return int(entry_id)
+        if entry.state == FORGOTTEN:
+            raise UnknownTurn("whoever asked this has asked since then to be forgotten")
+        return int(entry.id)
 
     async def _conversation(self, connection: AsyncConnection, key: ConversationKey, chat_type: str) -> int:
         place = {"chat_id": key.chat_id, "thread_id": key.thread_id, "user_id": key.user_id}

@@ -61,6 +61,9 @@ class Words(TypeDecorator[str]):
         return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
+# Says whose a row is, by a person's id; columns named user_id or chat_id say it without this. See personal.py.
+OWNER = {"owner": True}
+
 # The journal. `payload` (the raw update as ASCII JSON) is emptied as soon as the update is dealt with.
 updates = Table(
     "updates",
@@ -125,11 +128,24 @@ turns = Table(
     sqlite_autoincrement=True,
 )
 
+# What askers think of the verdicts about their messages; one opinion for each turn.
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("turn_id", Id, ForeignKey(turns.c.id, ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("verdict", Words, nullable=False),
+    Column("probability", Float, nullable=False),
+    Column("correction", Words, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "user_id"),
+)
+
 users = Table(
     "users",
     metadata,
     Column("bot_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", BigInteger, primary_key=True, autoincrement=False, info=OWNER),
     Column("language", Words),
     Column("first_seen", Moment, nullable=False),
     Column("last_seen", Moment, nullable=False),
@@ -140,7 +156,7 @@ admissions = Table(
     "admissions",
     metadata,
     Column("bot_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", BigInteger, primary_key=True, autoincrement=False, info=OWNER),
     Column("admitted_at", Moment),
     Column("blocked_at", Moment),
 )
@@ -152,7 +168,7 @@ invites = Table(
     Column("code", String(64), primary_key=True),
     Column("uses_left", Integer, nullable=False),
     Column("expires_at", Moment, nullable=False),
-    Column("created_by", BigInteger, nullable=False),
+    Column("created_by", BigInteger, nullable=False, info=OWNER),
     Column("created_at", Moment, nullable=False),
 )
 
@@ -161,7 +177,7 @@ usage = Table(
     "usage",
     metadata,
     Column("bot_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", BigInteger, primary_key=True, autoincrement=False, info=OWNER),
     Column("day", Date, primary_key=True),
     Column("turns", Integer, nullable=False),
 )

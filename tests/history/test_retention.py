@@ -8,6 +8,7 @@ import pytest
 from bot.conversation import ConversationKey
 from bot.history.database import Database
 from bot.history.journal import Journal
+from bot.history.personal import PersonalData
 from bot.history.records import Entry
 from bot.history.retention import BATCH, Removed, forget_before
 from bot.history.store import Store
@@ -35,7 +36,9 @@ async def test_old_turns_and_updates_go_young_ones_stay(database: Database, cloc
     clock.advance(days=20)
     await take(store, journal, 2, "young")
     clock.advance(days=20)
-    assert await forget_before(clock() - timedelta(days=30), store, journal) == Removed(turns=1, updates=1)
+    assert await forget_before(
+        clock() - timedelta(days=30), store, journal, PersonalData(store.database, 1, clock)
+    ) == Removed(turns=1, updates=1)
     assert [turn.question for turn in await store.recent_turns(ANN, 9)] == ["young"]
     assert ids(await journal.pending()) == [2]
     assert [turn.question for turn in await other_store.recent_turns(ANN, 9)] == ["another bot's"]
@@ -46,14 +49,18 @@ async def test_more_than_one_batch(database: Database, clock) -> None:
     store, journal = Store(database, 1, clock), Journal(database, 1, clock)
     await journal.append([{"update_id": n} for n in range(BATCH + 10)])
     clock.advance(days=31)
-    assert await forget_before(clock(), store, journal) == Removed(turns=0, updates=BATCH + 10)
+    assert await forget_before(clock(), store, journal, PersonalData(store.database, 1, clock)) == Removed(
+        turns=0, updates=BATCH + 10
+    )
 
 
 async def test_an_update_that_telegram_may_repeat_is_still_known(database: Database, clock) -> None:
     store, journal = Store(database, 1, clock), Journal(database, 1, clock)
     await take(store, journal, 1, "yesterday")
     clock.advance(days=1)
-    assert await forget_before(clock(), store, journal) == Removed(turns=1, updates=0)
+    assert await forget_before(clock(), store, journal, PersonalData(store.database, 1, clock)) == Removed(
+        turns=1, updates=0
+    )
     assert await journal.append([{"update_id": 1}]) == []
 
 
@@ -72,7 +79,7 @@ async def test_no_file_holds_what_was_forgotten(open_database: Database, clock) 
         await take(store, journal, number, f"a secret {number} {'x' * 300}")
     clock.advance(days=31)
     assert b"a secret" in everything_beside(Path(str(open_database.url.database)))
-    await forget_before(clock(), store, journal)
+    await forget_before(clock(), store, journal, PersonalData(store.database, 1, clock))
     assert b"a secret" not in everything_beside(Path(str(open_database.url.database)))
 
 
