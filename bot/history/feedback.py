@@ -30,9 +30,8 @@ class Feedback:
             turns.c.sentiment.is_not(None),
             is_verdict | is_question,
         )
-        row = (
-            await connection.execute(in_chat.order_by(is_verdict.desc(), turns.c.id.desc()).limit(1))
-        ).first()
+        newest = in_chat.order_by(is_verdict.desc(), turns.c.id.desc()).limit(1)
+        row = (await connection.execute(newest)).first()
         return turn_of(row) if row else None
 
     @writes
@@ -55,8 +54,9 @@ class Feedback:
     @reads
     async def corrections(self, connection: AsyncConnection) -> list[Correction]:
         """All of them, oldest first."""
-        of_bot = select(feedback).join(turns).join(conversations)
-        rows = await connection.execute(
-            of_bot.where(conversations.c.bot_id == self._bot_id).order_by(feedback.c.created_at)
+        theirs = select(feedback).join(turns, feedback.c.turn_id == turns.c.id)
+        of_bot = theirs.join(conversations, turns.c.conversation_id == conversations.c.id).where(
+            conversations.c.bot_id == self._bot_id
         )
+        rows = await connection.execute(of_bot.order_by(feedback.c.created_at, feedback.c.turn_id))
         return [Correction(row.verdict, row.probability, row.correction) for row in rows]

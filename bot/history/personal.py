@@ -1,7 +1,8 @@
 """Personal data: all rows of one person, to be handed over or deleted. Knows no table by what it is for.
 
-Whose a row is says its column `user_id`, or else `chat_id` (a private chat has the id of its person), or one
-that tables.py marks as OWNER. So a table that is added later takes part by itself; a test holds that.
+Whose a row is says its column `user_id` or `chat_id` (a private chat has the id of its person), or an `id` beside
+`bot_id` in the key, or a column marked as OWNER. So a table that is added later takes part by itself; a test
+holds that.
 """
 
 import json
@@ -121,7 +122,8 @@ def owner_of(table: Table) -> Column[Any] | None:
     """The column that says whose a row is; None for tables that belong to nobody."""
     marked = [column for column in table.c if column.info.get("owner")]
     named = [table.c[name] for name in ("user_id", "chat_id") if name in table.c]
-    return next(iter(marked + named), None)
+    key = [column for column in table.primary_key if column.name == "id" and "bot_id" in table.primary_key]
+    return next(iter(marked + named + key), None)
 
 
 def _plain(row: Row[Any]) -> dict[str, object]:

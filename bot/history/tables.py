@@ -61,7 +61,7 @@ class Words(TypeDecorator[str]):
         return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-# Says whose a row is, by a person's id; columns named user_id or chat_id say it without this. See personal.py.
+# Says whose a row is, by a person's id, where the name of the column does not. See personal.py.
 OWNER = {"owner": True}
 
 # The journal. `payload` (the raw update as ASCII JSON) is emptied as soon as the update is dealt with.
@@ -145,7 +145,7 @@ users = Table(
     "users",
     metadata,
     Column("bot_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("id", BigInteger, primary_key=True, autoincrement=False, info=OWNER),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("language", Words),
     Column("first_seen", Moment, nullable=False),
     Column("last_seen", Moment, nullable=False),
@@ -156,7 +156,7 @@ admissions = Table(
     "admissions",
     metadata,
     Column("bot_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("id", BigInteger, primary_key=True, autoincrement=False, info=OWNER),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("admitted_at", Moment),
     Column("blocked_at", Moment),
 )
@@ -177,7 +177,7 @@ usage = Table(
     "usage",
     metadata,
     Column("bot_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("id", BigInteger, primary_key=True, autoincrement=False, info=OWNER),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("day", Date, primary_key=True),
     Column("turns", Integer, nullable=False),
 )
