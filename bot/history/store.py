@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation import ConversationKey
 from bot.history.database import Database, insert_new, reads, writes
+from bot.history.moving import move_conversations
 from bot.history.personal import FORGOTTEN
 from bot.history.records import Day, Stats, Turn, TurnState, utc_now
 from bot.history.rows import SINCE_RESET, TURNS, turn_of, usage_columns
@@ -187,6 +188,11 @@ class Store:
         is_user = (users.c.bot_id == self._bot_id) & (users.c.id == user_id)
         found: str | None = await connection.scalar(select(users.c.language).where(is_user))
         return found
+
+    @writes
+    async def move_chat(self, connection: AsyncConnection, old_id: int, new_id: int) -> None:
+        """A group has another id from now on, and keeps its history."""
+        await move_conversations(connection, self._bot_id, old_id, new_id)
 
     @reads
     async def stats(self, connection: AsyncConnection, now: datetime) -> Stats:

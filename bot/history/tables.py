@@ -181,3 +181,16 @@ usage = Table(
     Column("day", Date, primary_key=True),
     Column("turns", Integer, nullable=False),
 )
+
+# What people (id above 0) and groups (below 0) chose; null is the default. `hinted_at`: told about privacy mode.
+preferences = Table(
+    "preferences",
+    metadata,
+    Column("bot_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("sentiment", String(16)),
+    Column("persona", String(32)),
+    Column("language", String(16)),
+    Column("quiet_until", Moment),
+    Column("hinted_at", Moment),
+)

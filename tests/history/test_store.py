@@ -311,3 +311,23 @@ async def test_the_turn_before_is_found_also_from_before_a_reset(store: Store, b
     assert await store.turn_before(first) is None
     await store.reset(ANN)
     assert await store.turn_before(second) == first
+
+
+async def test_a_group_that_moves_keeps_its_history(store: Store, say) -> None:
+    def place(chat: int, user: int, thread: int = 0) -> ConversationKey:
+        return ConversationKey(chat, thread, user)
+
+    await say("before a reset", "…", place(-13, 11))
+    await store.reset(place(-13, 11))
+    for user, thread in ((11, 0), (11, 7), (12, 0)):
+        await say(f"{user} in {thread}", "…", place(-13, user, thread))
+    await say("elsewhere", "…", place(-14, 11))
+    # A message overtook the news that the group moved.
+    await say("already there", "…", place(-1013, 12))
+    for _ in range(2):
+        await store.move_chat(-13, -1013)
+    assert questions(await store.recent_turns(place(-1013, 11), 9)) == ["11 in 0"]
+    assert questions(await store.recent_turns(place(-1013, 11, 7), 9)) == ["11 in 7"]
+    assert questions(await store.recent_turns(place(-1013, 12), 9)) == ["12 in 0", "already there"]
+    assert questions(await store.recent_turns(place(-14, 11), 9)) == ["elsewhere"]
+    assert await store.recent_turns(place(-13, 11), 9) == []
