@@ -28,10 +28,12 @@ from bot.handlers.alarm import Alarm
 from bot.handlers.buttons import ButtonHandler
 from bot.handlers.chat import ChatHandler
 from bot.handlers.control import ControlHandler
+from bot.handlers.documents import Documents
 from bot.handlers.edits import Edits
 from bot.handlers.errors import ErrorHandler
 from bot.handlers.groups import GroupsHandler
 from bot.handlers.keyboards import AGAIN, STOP
+from bot.handlers.media import MediaHandler
 from bot.handlers.menu import publish_menus
 from bot.handlers.questions import Questions
 from bot.handlers.refusals import Refusals
@@ -60,6 +62,7 @@ from bot.tasks.chat import Chat
 from bot.tasks.sentiment import Mood, Sentiment
 from bot.transport.client import make_bot
 from bot.transport.errors import TransportError
+from bot.transport.files import Files
 from bot.transport.intake import Intake
 from bot.transport.outbox import Outbox
 from bot.transport.reception import OnWaiting
@@ -208,7 +211,13 @@ def build(
 ) -> tuple[Dispatcher, OnWaiting]:
     """Handlers around the model: of updates, and of updates that wait."""
     sentiment = make_sentiment(config.sentiment, model)
-    chat = Chat(model, config.chat.system_prompt, _sampling(config), config.chat.history_tokens)
+    chat = Chat(
+        model,
+        config.chat.system_prompt,
+        _sampling(config),
+        config.chat.history_tokens,
+        file_tokens=_file_tokens(config),
+    )
     replies, counters = Replies(outbox), instruments.counters
     refusals, admins, rules = Refusals(outbox, replies), Admins(config.telegram.admins), _rules(config)
     edits, screen = Edits(), Screen(store, outbox)
@@ -216,7 +225,9 @@ def build(
     answers = RunningAnswers(
         expected_s=lambda: config.chat.max_new_tokens / max(model.load().tokens_per_s, 1)
     )
-    talk = ChatHandler(store, screen, replies, answers, questions, sentiment, chat)
+    documents = Documents(Files(outbox), chat, replies)
+    talk = ChatHandler(store, screen, replies, answers, questions, documents, sentiment, chat)
+    judge = SentimentHandler(sentiment, replies)
     control = ControlHandler(store, replies, answers, edits, questions, talk)
     account = AccountHandler(store, chat, replies)
     stats = StatsHandler(admins, store, instruments.read, outbox, replies, refusals, clock)
@@ -228,7 +239,7 @@ def build(
         "new": account.on_new,
         "stop": control.on_stop,
         "retry": control.on_retry,
-        "sentiment": SentimentHandler(sentiment, replies).on_sentiment,
+        "sentiment": judge.on_sentiment,
         "stats": stats.on_stats,
         "invite": admin.on_invite,
         "block": admin.on_block,
@@ -240,6 +251,7 @@ def build(
         gate=gate.on_update,
         commands=commands,
         words=talk.on_message,
+        media=MediaHandler(bot.bot, replies, talk, judge, clock).on_media,
         edited=control.on_edit,
         pressed=ButtonHandler(outbox, buttons).on_press,
         membership=GroupsHandler(gate, outbox).on_change,
@@ -269,6 +281,11 @@ def _rules(config: Config) -> Rules:
         messages_per_minute=access.messages_per_minute,
         answer_within_s=config.telegram.answer_within_hours * 3600,
     )
+
+
+def _file_tokens(config: Config) -> int:
+    """Room for a file. As much again is for a file of the question before, and for all that is neither."""
+    return max(64, (config.model.context - config.chat.history_tokens - config.chat.max_new_tokens) // 3)
 
 
 def _sampling(config: Config) -> Sampling:

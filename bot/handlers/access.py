@@ -23,7 +23,7 @@ from bot.handlers.words import Translate, translate_for
 from bot.history.access import Access
 from bot.history.store import Store
 from bot.observe.counters import Counters
-from bot.transport.triggers import command_of, conversation_key, is_meant
+from bot.transport.triggers import command_of, conversation_key, is_meant, says_something
 
 REMINDER_S = 30.0
 """Whoever goes on after a refusal is told again so often."""
@@ -234,7 +234,7 @@ def _makes_work(update: Update) -> bool:
     if message is None:
         return update.inline_query is not None
     command = command_of(message)
-    return command is None or command in COSTLY
+    return says_something(message) if command is None else command in COSTLY
 
 
 def _start_code(message: Message | None) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from telegram import Update
 
 from bot.handlers.context import Context
+from bot.handlers.documents import Documents
 from bot.handlers.questions import Question, Questions
 from bot.handlers.replies import Replies
 from bot.handlers.running import RunningAnswers
@@ -41,6 +42,7 @@ class ChatHandler:
         replies: Replies,
         running: RunningAnswers,
         questions: Questions,
+        documents: Documents,
         sentiment: Sentiment,
         chat: Chat,
         clock: Callable[[], float] = time.monotonic,
@@ -51,6 +53,7 @@ class ChatHandler:
         self._replies = replies
         self._running = running
         self._questions = questions
+        self._documents = documents
         self._sentiment = sentiment
         self._chat = chat
 
@@ -72,8 +75,11 @@ class ChatHandler:
             )
 
     async def _take_up(self, update: Update, question: Question) -> None:
-        async with self._running.alone(question.key):
-            turn = await self.begin(update, question)
+        whole = await self._documents.included(update, question)
+        if whole is None:
+            return
+        async with self._running.alone(whole.key):
+            turn = await self.begin(update, whole)
             await self.take(turn, translate_for(update))
 
     async def begin(self, update: Update, question: Question, *, waiting: bool = False) -> Turn:
@@ -91,13 +97,14 @@ class ChatHandler:
         )
 
     async def _context(self, question: Question) -> str:
-        """What the question quotes, unless the conversation has it already."""
-        quote = question.quote
-        if quote is None:
-            return ""
-        past = await self._store.recent_turns(question.key, PAST_TURNS)
-        known = {message_id for turn in past for message_id in (turn.message_id, *turn.answer_ids)}
-        return quote.block if quote.chosen or quote.message_id not in known else ""
+        """What the question is about: what it quotes, unless the conversation has it already, and its file."""
+        quote, blocks = question.quote, [question.file]
+        if quote is not None:
+            past = await self._store.recent_turns(question.key, PAST_TURNS)
+            known = {message_id for turn in past for message_id in (turn.message_id, *turn.answer_ids)}
+            if quote.chosen or quote.message_id not in known:
+                blocks.insert(0, quote.block)
+        return "\n\n".join(filter(None, blocks))
 
     async def take(self, turn: Turn, _: Translate, *, again: bool = False) -> None:
         """Bring a turn to its end, from wherever it is. The caller holds the conversation."""

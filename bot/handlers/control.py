@@ -77,7 +77,7 @@ class ControlHandler:
     async def on_edit(self, update: Update, _context: Context) -> None:
         """The last question says something else now. Edits of older ones change nothing."""
         question = self._questions.of(update)
-        if question is None:
+        if question is None or not question.text:
             return
         message, key, text = question.message, question.key, question.text
         self._edits.note(message, text)

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from telegram import Message, Update, User
+from telegram import Document, Message, Update, User
 
 from bot.conversation import ConversationKey
 from bot.handlers.edits import Edits
-from bot.transport.triggers import addressed_text, asked_text, conversation_key, words_of
+from bot.transport.files import text_document
+from bot.transport.triggers import addressed_text, asked_text, conversation_key, is_addressed, words_of
 
 LONGEST_QUOTE = 2000
 
@@ -30,12 +31,14 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One message to the bot."""
+    """One message to the bot. `document` is the file that it brings or replies to, `file` what that says."""
 
     key: ConversationKey
     message: Message
     text: str
     quote: Quote | None
+    document: Document | None = None
+    file: str = ""
 
 
 class Questions:
@@ -49,21 +52,35 @@ class Questions:
         """What a new or edited message asks; None for what is not meant for the bot, or says nothing.
 
         A reply without words of its own, by /ask or a mention, asks what the message says that it replies to.
+        The text is empty where a file alone says what is asked.
         """
         message, key = update.message or update.edited_message, conversation_key(update)
-        if message is None or key is None:
+        text = None if message is None else self._text(message)
+        if message is None or key is None or text is None:
             return None
-        text = asked_text(message, self._me)
-        if text is None:
-            text = addressed_text(message, self._me)
-        if text is None:
-            return None
-        quote = _quote(message)
-        if not text:
+        quote, document = _quote(message), _document(message)
+        if update.message is None:
+            document = None  # what the file says is known since the message was new
+        if not text and document is None:
             return Question(key, message, quote.text, None) if quote else None
         if update.message is not None:
             text = self._edits.newest(message, text)
-        return Question(key, message, text, quote)
+        return Question(key, message, text, quote, document)
+
+    def _text(self, message: Message) -> str | None:
+        """What a message says to the bot; None for what is not meant for it."""
+        text = asked_text(message, self._me)
+        if text is None:
+            text = addressed_text(message, self._me)
+        if text is None and text_document(message) is not None and is_addressed(message, self._me):
+            return ""
+        return text
+
+
+def _document(message: Message) -> Document | None:
+    """The file of text that a message brings, or else that of the message that it replies to."""
+    target = message.reply_to_message
+    return text_document(message) or (text_document(target) if target is not None else None)
 
 
 def _quote(message: Message) -> Quote | None:

@@ -31,6 +31,7 @@ class Routes:
     gate: Callback
     commands: Mapping[str, Callback]
     words: Callback
+    media: Callback
     edited: Callback
     pressed: Callback
     membership: Callback
@@ -43,6 +44,7 @@ class Routes:
         for name, handler in self.commands.items():
             dispatcher.add_handler(CommandHandler(name, handler, filters=new))
         dispatcher.add_handler(MessageHandler(new & (filters.TEXT | filters.CAPTION), self.words))
+        dispatcher.add_handler(MessageHandler(new & filters.ATTACHMENT, self.media))
         dispatcher.add_handler(MessageHandler(edited, self.edited))
         dispatcher.add_handler(CallbackQueryHandler(self.pressed))
         dispatcher.add_handler(ChatMemberHandler(self.membership, ChatMemberHandler.MY_CHAT_MEMBER))

@@ -31,6 +31,13 @@ class SentimentHandler:
                 update, _("Write a text behind /sentiment, or reply to a message with it.")
             )
             return
+        await self.show(update, text, judged_id)
+
+    async def show(self, update: Update, text: str, judged_id: int | None = None) -> None:
+        """The mood of `text`, in reply to the message that it is from."""
+        _ = translate_for(update)
+        if judged_id is None and update.message is not None:
+            judged_id = update.message.message_id
         try:
             verdict = await self._sentiment.judge(text)
         except ModelError:

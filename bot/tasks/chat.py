@@ -15,6 +15,9 @@ from bot.model.api import ChatMessage, Delta, Finish, Model, Queued, Sampling, U
 REMEMBERED = 10_000
 """Conversations and turns about which a small number is kept in memory."""
 
+MOST_CHARACTERS = 8
+"""A token of usual text has fewer: what is longer need not be counted to be cut."""
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
@@ -33,11 +36,19 @@ class Exchange:
 class Chat:
     """Composes prompts from the past of a conversation and starts answers."""
 
-    def __init__(self, model: Model, system_prompt: str, sampling: Sampling, history_tokens: int) -> None:
+    def __init__(
+        self,
+        model: Model,
+        system_prompt: str,
+        sampling: Sampling,
+        history_tokens: int,
+        file_tokens: int = 1024,
+    ) -> None:
         self._model = model
         self._system = ChatMessage("system", system_prompt)
         self._sampling = sampling
-        self._window = HistoryWindow(model, self._system, history_tokens)
+        self._window = HistoryWindow(model, self._system, history_tokens, history_tokens + file_tokens)
+        self._file_tokens = file_tokens
 
     def start(
         self, conversation: ConversationKey, past: Sequence[Exchange], question: str, *, again: bool = False
@@ -52,6 +63,13 @@ class Chat:
         sampling = replace(self._sampling, seed=secrets.randbits(63)) if again else self._sampling
         return Answer(self._model, messages, sampling, conversation)
 
+    def fitting(self, text: str) -> str:
+        """The beginning of a file's text, as much as a prompt has room for."""
+        kept = text[: self._file_tokens * MOST_CHARACTERS]
+        while (tokens := self._model.count_tokens([ChatMessage("user", kept)])) > self._file_tokens:
+            kept = kept[: min(len(kept) * self._file_tokens // tokens, len(kept) - 1)]
+        return kept
+
     def forget(self, conversation: ConversationKey) -> None:
         """Drop what the model keeps of a conversation."""
         self._model.forget(str(conversation))
@@ -61,13 +79,15 @@ class HistoryWindow:
     """How much of the past goes into the prompt.
 
     The window grows until it overflows and then drops to half the budget, at a turn's border. In between the
-    prompt only grows at its end, so the model continues from keys and values that it already has.
+    prompt only grows at its end, so the model continues from keys and values that it already has. The newest
+    exchange stays up to `most` tokens: whoever sent a file asks about it.
     """
 
-    def __init__(self, model: Model, system: ChatMessage, budget: int) -> None:
+    def __init__(self, model: Model, system: ChatMessage, budget: int, most: int) -> None:
         self._model = model
         self._system = system
         self._budget = budget
+        self._most = most
         self._first_ids: LRUCache[ConversationKey, int] = LRUCache(REMEMBERED)
         self._costs: LRUCache[int, int] = LRUCache(REMEMBERED)
 
@@ -76,8 +96,10 @@ class HistoryWindow:
         window = [exchange for exchange in past if exchange.id >= self._first_ids.get(conversation, 0)]
         total = sum(self._cost(exchange) for exchange in window)
         if total > self._budget:
-            while window and total > self._budget // 2:
+            while len(window) > 1 and total > self._budget // 2:
                 total -= self._cost(window.pop(0))
+            if total > self._most:
+                window = []
         if window:
             self._first_ids[conversation] = window[0].id
         return window

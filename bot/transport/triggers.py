@@ -67,6 +67,14 @@ def is_meant(update: Update, me: User, commands: Collection[str]) -> bool:
     return is_command or any(_mentions(message, me))
 
 
+def is_addressed(message: Message, me: User) -> bool:
+    """Whether `message` is for the bot, whatever it holds: said in private, in reply to the bot, or with its name."""
+    if not _may_be_meant(message, me):
+        return False
+    is_private = message.chat.type == message.chat.PRIVATE
+    return is_private or _replies_to(message, me) or any(_mentions(message, me))
+
+
 def addressed_text(message: Message, me: User) -> str | None:
     """What `message` says to the bot, without the mention; None when it is not meant for the bot.
 
@@ -97,6 +105,11 @@ def asked_text(message: Message, me: User) -> str | None:
 def words_of(message: Message) -> str:
     """What a message says: its text, or the caption of what it shows."""
     return well_formed(message.text or message.caption or "")
+
+
+def says_something(message: Message) -> bool:
+    """Whether there is anything to judge or to answer: words, a file, or a sticker's emoji."""
+    return bool(words_of(message) or message.document or message.sticker)
 
 
 def _may_be_meant(message: Message, me: User) -> bool:
