@@ -31,10 +31,13 @@ from bot.handlers.control import ControlHandler
 from bot.handlers.documents import Documents
 from bot.handlers.edits import Edits
 from bot.handlers.errors import ErrorHandler
+from bot.handlers.feedback import FeedbackHandler
 from bot.handlers.groups import GroupsHandler
-from bot.handlers.keyboards import AGAIN, STOP
+from bot.handlers.keyboards import AGAIN, FORGET, STOP
 from bot.handlers.media import MediaHandler
 from bot.handlers.menu import publish_menus
+from bot.handlers.mood import MoodHandler
+from bot.handlers.privacy import PrivacyHandler
 from bot.handlers.questions import Questions
 from bot.handlers.refusals import Refusals
 from bot.handlers.replies import Replies
@@ -48,7 +51,10 @@ from bot.handlers.waiting import WaitingHandler
 from bot.history.access import Access
 from bot.history.database import Database
 from bot.history.errors import DatabaseError
+from bot.history.feedback import Feedback
 from bot.history.journal import Journal
+from bot.history.personal import PersonalData
+from bot.history.retention import enforce
 from bot.history.store import Store
 from bot.model.api import Model, Sampling
 from bot.model.local import LocalModel, LocalSettings
@@ -133,13 +139,19 @@ async def running(
             counters=counters,
             last_update=lambda: intake.last_round_trip,
         )
-        dispatcher, on_waiting = build(config, bot, model, store, access, outbox, instruments, clock)
+        personal, journal = PersonalData(database, bot.id, now), Journal(database, bot.id, now)
+        feedback = Feedback(database, bot.id, now)
+        dispatcher, on_waiting = build(
+            config, bot, model, store, access, personal, feedback, outbox, instruments, clock
+        )
         await stack.enter_async_context(_initialized(dispatcher))
         await stack.enter_async_context(_background(publish_menus(outbox, config.telegram.admins)))
-        polling = intake.run(Journal(database, bot.id, now), dispatcher.process_update, on_waiting)
+        polling = intake.run(journal, dispatcher.process_update, on_waiting)
         await stack.enter_async_context(_background(polling, lambda: intake.stop(SHUTDOWN_SECONDS)))
         alarm = _alarm(config, store, outbox, instruments)
         await stack.enter_async_context(_background(alarm.run(clock, sleep)))
+        retention = enforce(config.database.keep_days, store, journal, personal, access, now, sleep)
+        await stack.enter_async_context(_background(retention))
         heartbeat = beat(config.heartbeat_file, lambda: _is_well(intake, model))
         await stack.enter_async_context(_background(heartbeat))
         yield
@@ -202,9 +214,11 @@ def _local_settings(settings: ModelSettings) -> LocalSettings:
 def build(
     config: Config,
     bot: Bot,
-    model: Model,
+    model: Remembering,
     store: Store,
     access: Access,
+    personal: PersonalData,
+    feedback: Feedback,
     outbox: Outbox,
     instruments: Instruments,
     clock: Clock,
@@ -227,11 +241,25 @@ def build(
     )
     documents = Documents(Files(outbox), chat, replies)
     talk = ChatHandler(store, screen, replies, answers, questions, documents, sentiment, chat)
-    judge = SentimentHandler(sentiment, replies)
+    corrections = FeedbackHandler(bot.id, feedback, screen, replies, refusals)
+    judge = SentimentHandler(sentiment, corrections, replies)
     control = ControlHandler(store, replies, answers, edits, questions, talk)
     account = AccountHandler(store, chat, replies)
-    stats = StatsHandler(admins, store, instruments.read, outbox, replies, refusals, clock)
+    stats = StatsHandler(admins, store, instruments.read, replies, refusals, clock)
     admin = AdminHandler(bot.bot, rules.mode == "invite", admins, access, outbox, replies, refusals, clock)
+    privacy = PrivacyHandler(
+        bot.bot,
+        config.database.keep_days,
+        personal,
+        chat,
+        model.clear,
+        answers,
+        edits,
+        screen,
+        outbox,
+        replies,
+        clock,
+    )
     commands = {
         "start": account.on_start,
         "help": account.on_help,
@@ -240,12 +268,16 @@ def build(
         "stop": control.on_stop,
         "retry": control.on_retry,
         "sentiment": judge.on_sentiment,
+        "privacy": privacy.on_privacy,
+        "export": privacy.on_export,
+        "forget": privacy.on_forget,
+        "mood": MoodHandler(store, replies, clock).on_mood,
         "stats": stats.on_stats,
         "invite": admin.on_invite,
         "block": admin.on_block,
         "unblock": admin.on_unblock,
     }
-    buttons = {STOP: control.on_stop_button, AGAIN: control.on_again_button}
+    buttons = {STOP: control.on_stop_button, AGAIN: control.on_again_button, FORGET: privacy.on_forget_button}
     gate = AccessHandler(bot.bot, rules, admins, access, store, refusals, counters, commands, clock)
     routes = Routes(
         gate=gate.on_update,

@@ -42,7 +42,10 @@ class AccountHandler:
                 "/new – start a new conversation\n"
                 "/retry – the last answer once more; change your last message for another question\n"
                 "/stop – end an answer that is being written\n"
-                "/sentiment – the mood of a text, or of the message that you reply to\n"
+                "/sentiment – the mood of a text, or of the message that you reply to; "
+                "/sentiment positive, neutral or negative as a reply to my verdict corrects it\n"
+                "/mood – your own mood, day by day; /mood dark for dark screens; in a group only of that group\n"
+                "/privacy – what I keep about you; /export and /forget give it to you and delete it\n"
                 "/help – this list"
             ),
         )

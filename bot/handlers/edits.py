@@ -13,12 +13,18 @@ class Edits:
     """By chat and message."""
 
     def __init__(self) -> None:
-        self._texts: LRUCache[tuple[int, int], str] = LRUCache(REMEMBERED)
+        self._texts: LRUCache[tuple[int, int], tuple[int, str]] = LRUCache(REMEMBERED)
 
     def note(self, message: Message, text: str) -> None:
         """The message says `text` from now on."""
-        self._texts[message.chat.id, message.message_id] = text
+        author = message.from_user.id if message.from_user else 0
+        self._texts[message.chat.id, message.message_id] = author, text
 
     def newest(self, message: Message, text: str) -> str:
         """What the message says now, where `text` is what this update says."""
-        return self._texts.get((message.chat.id, message.message_id), text)
+        return self._texts.get((message.chat.id, message.message_id), (0, text))[1]
+
+    def forget(self, user_id: int) -> None:
+        """Drop what somebody wrote."""
+        for place in [place for place, (author, _) in self._texts.items() if author == user_id]:
+            del self._texts[place]

@@ -9,6 +9,7 @@ from telegram.ext import ApplicationHandlerStop
 from bot.handlers.context import Context
 from bot.handlers.replies import Replies
 from bot.handlers.words import translate_for
+from bot.history.store import UnknownTurn
 from bot.observe.counters import Counters
 from bot.transport.errors import CallFailed, Closed
 from bot.transport.outbox import Undeliverable
@@ -31,6 +32,9 @@ class ErrorHandler:
 
     async def _tell(self, update: Update, error: Exception) -> None:
         """What Telegram refuses says so itself; everything else is a fault of ours, and its place matters."""
+        if isinstance(error, UnknownTurn):
+            log.info("update %s has no answer: its sender was forgotten in between", update.update_id)
+            return
         if isinstance(error, Undeliverable | Closed):
             self._counters.unreachable += 1
             log.info("update %s has no answer: %s", update.update_id, error)

@@ -6,7 +6,8 @@ from bot.handlers.callbacks import Press
 from bot.handlers.words import Translate
 from bot.history.records import Turn
 
-STOP, AGAIN = "stop", "again"
+STOP, AGAIN, FORGET = "stop", "again", "forget"
+DELETE, KEEP = "delete", "keep"
 
 
 def stop_button(turn: Turn, _: Translate) -> InlineKeyboardMarkup | None:
@@ -17,6 +18,19 @@ def stop_button(turn: Turn, _: Translate) -> InlineKeyboardMarkup | None:
 def again_button(turn: Turn, _: Translate) -> InlineKeyboardMarkup | None:
     """Below the last answer."""
     return _for_asker(turn, AGAIN, _("🔁 Again"))
+
+
+def forget_buttons(user_id: int, _: Translate) -> InlineKeyboardMarkup:
+    """Below the question whether to delete everything."""
+    answers = ((_("🗑 Delete"), DELETE), (_("Keep"), KEEP))
+    return InlineKeyboardMarkup(
+        [
+            [
+                InlineKeyboardButton(label, callback_data=Press(FORGET, user_id, value).data)
+                for label, value in answers
+            ]
+        ]
+    )
 
 
 def _for_asker(turn: Turn, action: str, label: str) -> InlineKeyboardMarkup | None:

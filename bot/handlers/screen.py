@@ -7,11 +7,11 @@ import logging
 from dataclasses import replace
 
 from bot.handlers.keyboards import again_button, stop_button
-from bot.handlers.words import Translate, queued_line, verdict_line
+from bot.handlers.words import Translate, correction_line, queued_line, verdict_line
 from bot.history.records import Turn
 from bot.history.store import Store
 from bot.tasks.chat import Answer
-from bot.tasks.sentiment import Verdict
+from bot.tasks.sentiment import Mood, Verdict
 from bot.transport.content import Content
 from bot.transport.outbox import MessageGone, Outbox, Priority, SendUnknown
 from bot.transport.render import CURSOR, frames, render
@@ -39,6 +39,13 @@ class Screen:
             log.warning("it is not known whether a verdict arrived; it is not sent again")
         else:
             await self._store.record_sentiment_sent(turn.id, old)
+
+    async def show_correction(self, turn: Turn, mood: Mood, _: Translate) -> bool:
+        """The verdict's message says what the asker says; False if there is no such message (any more)."""
+        verdict = turn.verdict
+        if verdict is None or verdict.message_id is None:
+            return False
+        return await self._changed(turn, verdict.message_id, Content(correction_line(verdict, mood, _)))
 
     async def announce(self, turn: Turn, content: Content) -> Turn:
         """What stands in the answer's place before it is begun."""

@@ -3,6 +3,7 @@
 from telegram import Update
 
 from bot.handlers.context import Context
+from bot.handlers.feedback import FeedbackHandler
 from bot.handlers.replies import Replies
 from bot.handlers.words import translate_for, verdict_line
 from bot.model.api import ModelError
@@ -12,17 +13,20 @@ from bot.tasks.sentiment import Sentiment
 class SentimentHandler:
     """Judges on request."""
 
-    def __init__(self, sentiment: Sentiment, replies: Replies) -> None:
+    def __init__(self, sentiment: Sentiment, feedback: FeedbackHandler, replies: Replies) -> None:
         self._sentiment = sentiment
+        self._feedback = feedback
         self._replies = replies
 
     async def on_sentiment(self, update: Update, context: Context) -> None:
-        """/sentiment [text | as a reply]"""
+        """/sentiment [text | as a reply | a mood as a reply to a verdict, which that corrects]"""
         _ = translate_for(update)
         message = update.message
         if message is None:
             return
         text, judged_id = " ".join(context.args or ()), message.message_id
+        if await self._feedback.corrects(update, text):
+            return
         target = message.reply_to_message
         if not text and target is not None:
             text, judged_id = target.text or target.caption or "", target.message_id

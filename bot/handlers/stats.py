@@ -3,9 +3,8 @@
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
-from telegram import Bot, ReplyParameters, Update
+from telegram import Update
 
 from bot.handlers.context import Context
 from bot.handlers.refusals import Refusals
@@ -17,7 +16,6 @@ from bot.history.store import Store
 from bot.observe.charts import Drawing, draw
 from bot.observe.reading import Reading
 from bot.transport.errors import CallFailed
-from bot.transport.outbox import Outbox
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +28,6 @@ class StatsHandler:
         admins: Admins,
         store: Store,
         read: Callable[[], Reading],
-        outbox: Outbox,
         replies: Replies,
         refusals: Refusals,
         clock: Callable[[], float],
@@ -38,7 +35,6 @@ class StatsHandler:
         self._admins = admins
         self._store = store
         self._read = read
-        self._outbox = outbox
         self._replies = replies
         self._refusals = refusals
         self._clock = clock
@@ -51,23 +47,10 @@ class StatsHandler:
             return
         stats = await self._store.stats(datetime.fromtimestamp(self._clock(), UTC).astimezone())
         await self._replies.say(update, stats_text(stats, self._read(), _))
-        picture = await draw(Drawing(stats, _))
-        if picture is not None:
-            await self._send(update, picture)
-
-    async def _send(self, update: Update, picture: bytes) -> None:
-        message = update.effective_message
-        assert message is not None
-        send = partial(_send_photo, message.chat.id, message.message_id, picture)
         try:
-            await self._outbox.call("sendPhoto", send, chat_id=message.chat.id, repeatable=False)
+            await self._replies.send_photo(update, await draw(Drawing(stats, _)))
         except CallFailed as error:
             log.info("the picture of /stats was not sent: %s", error)
-
-
-async def _send_photo(chat_id: int, reply_to: int, picture: bytes, bot: Bot) -> None:
-    reply = ReplyParameters(reply_to, allow_sending_without_reply=True)
-    await bot.send_photo(chat_id, picture, disable_notification=True, reply_parameters=reply)
 
 
 def stats_text(stats: Stats, reading: Reading, _: Translate) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from telegram import Update
 
+from bot.history.records import Verdict as Judged
 from bot.locales import language_of, translation
 from bot.model.api import Finish, Queued
 from bot.tasks.sentiment import Mood, Verdict
@@ -21,8 +22,20 @@ def translate_for(update: Update) -> Translate:
 
 def verdict_line(verdict: Verdict, _: Translate) -> str:
     """`😄 positive · 97%`"""
-    names = {"positive": _("positive"), "negative": _("negative"), "neutral": _("neutral")}
-    return f"{EMOJI[verdict.mood]} {names[verdict.mood]} · {verdict.probability:.0%}"
+    return f"{EMOJI[verdict.mood]} {mood_name(verdict.mood, _)} · {verdict.probability:.0%}"
+
+
+def correction_line(verdict: Judged, mood: Mood, _: Translate) -> str:
+    """`😢 negative ✏️ I said positive · 97%`, or `😄 positive ✅ · 97%` where both say the same"""
+    if mood == verdict.label:
+        return f"{EMOJI[mood]} {mood_name(mood, _)} ✅ · {verdict.probability:.0%}"
+    said = _("I said {mood}").format(mood=mood_name(verdict.label, _))
+    return f"{EMOJI[mood]} {mood_name(mood, _)} ✏️ {said} · {verdict.probability:.0%}"
+
+
+def mood_name(mood: str, _: Translate) -> str:
+    """What people call it."""
+    return {"positive": _("positive"), "negative": _("negative"), "neutral": _("neutral")}[mood]
 
 
 def queued_line(queued: Queued, _: Translate) -> str:

@@ -1,16 +1,24 @@
 """Forgetting by age: what is older than the operator wants to keep is deleted for good.
 
-Knows no clock and no schedule; the application calls it every day.
+Once at every start, and then every day.
 """
 
+import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from bot.history.access import Access
+from bot.history.errors import DatabaseError
 from bot.history.journal import Journal
 from bot.history.personal import PersonalData
 from bot.history.store import Store
 
+DAY_S = 86_400.0
 BATCH = 500  # rows of one transaction, so that a message never waits long for the broom
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +45,26 @@ async def forget_before(moment: datetime, store: Store, journal: Journal, person
     if turns or updates or people:
         await store.database.empty_log()
     return Removed(turns, updates, people)
+
+
+async def enforce(
+    keep_days: int,
+    store: Store,
+    journal: Journal,
+    personal: PersonalData,
+    access: Access,
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], Awaitable[None]],
+) -> None:
+    """Every day for ever: forget what is older than `keep_days`, 0 for nothing, and yesterday's counts."""
+    while True:
+        try:
+            await access.delete_expired()
+            if keep_days:
+                log.info(
+                    "retention: %s",
+                    await forget_before(clock() - timedelta(days=keep_days), store, journal, personal),
+                )
+        except DatabaseError as error:
+            log.warning("what is too old was not deleted; I try again tomorrow: %s", error)
+        await sleep(DAY_S)

@@ -71,6 +71,11 @@ class Remembering:
         """See Model."""
         self._model.forget(conversation)
 
+    def clear(self) -> None:
+        """Forget all results: even a digest tells whether somebody said just this."""
+        self._choices.clear()
+        self._answers.clear()
+
     def load(self) -> Load:
         """See Model."""
         return self._model.load()

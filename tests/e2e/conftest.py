@@ -68,13 +68,16 @@ def real_bot(bot: Living, real_model_folder: Path) -> Living:
 class Held:
     """The model in the test's hands: answers stand still when `after` characters are written, until `release`.
 
-    `prompts` are the messages of all answers that were asked for.
+    `prompts` are the messages of all answers that were asked for, `judged` the texts that were, and `forgotten`
+    the conversations.
     """
 
     def __init__(self) -> None:
         self.after: int | None = None
         self.released = asyncio.Event()
         self.prompts: list[list[tuple[str, str]]] = []
+        self.judged: list[str] = []
+        self.forgotten: list[str] = []
         self._model: Any = None
 
     def around(self, model: Any) -> "Held":
@@ -91,6 +94,14 @@ class Held:
     def release(self) -> None:
         self.after = None
         self.released.set()
+
+    async def classify(self, task: str, messages: Any, labels: Any) -> Any:
+        self.judged.append(messages[-1].text)
+        return await self._model.classify(task, messages, labels)
+
+    def forget(self, conversation: str) -> None:
+        self.forgotten.append(conversation)
+        self._model.forget(conversation)
 
     async def stream(self, messages: Any, sampling: Any, *, conversation: str | None = None) -> Any:
         self.prompts.append([(message.role, message.text) for message in messages])

@@ -22,7 +22,8 @@ class Rounds:
         self._wake = asyncio.Event()
 
     async def sleep(self, seconds):
-        assert seconds == INTERVAL_S
+        if seconds != INTERVAL_S:
+            await asyncio.Event().wait()
         self._asleep.set()
         await self._wake.wait()
         self._wake.clear()

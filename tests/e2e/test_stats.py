@@ -1,9 +1,5 @@
 """/stats: what an admin learns about the bot, in words and in a picture, and what nobody learns from it."""
 
-import importlib.util
-
-import pytest
-
 from bot.sandbox.faults import TooMany
 
 SECRET = "swordfish"
@@ -42,7 +38,6 @@ async def test_penalties_and_refusals_are_counted(bot, ann, li_lei, telegram, co
         assert "penalties from Telegram (2 s)" in (await ann.reply("/stats")).text
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("matplotlib"), reason="matplotlib is not installed")
 async def test_the_picture_follows_without_ringing(bot, ann, telegram):
     async with bot():
         await ann.turn("hello")

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from bot.conversation import ConversationKey
+from bot.history.access import Access
 from bot.history.database import Database
 from bot.history.journal import Journal
 from bot.history.personal import PersonalData
 from bot.history.records import Entry
-from bot.history.retention import BATCH, Removed, forget_before
+from bot.history.retention import BATCH, Removed, enforce, forget_before
 from bot.history.store import Store
 
 ANN = ConversationKey(11, 0, 11)
@@ -52,6 +53,47 @@ async def test_more_than_one_batch(database: Database, clock) -> None:
     assert await forget_before(clock(), store, journal, PersonalData(store.database, 1, clock)) == Removed(
         turns=0, updates=BATCH + 10
     )
+
+
+class Over(Exception):
+    """The test has seen enough days."""
+
+
+async def test_every_day_what_has_become_too_old_goes(database: Database, clock) -> None:
+    store, journal, personal = (part(database, 1, clock) for part in (Store, Journal, PersonalData))
+    left = []
+
+    async def until_tomorrow(seconds: float) -> None:
+        left.append([turn.question for turn in await store.recent_turns(ANN, 9)])
+        if len(left) == 4:
+            raise Over
+        clock.advance(seconds=seconds)
+
+    await store.touch_user(11, "en")
+    await take(store, journal, 1, "one")
+    clock.advance(days=1)
+    await store.touch_user(11, "en")
+    await take(store, journal, 2, "two")
+    with pytest.raises(Over):
+        await enforce(2, store, journal, personal, Access(database, 1, clock), clock, until_tomorrow)
+    assert left == [["one", "two"], ["one", "two"], ["two"], []]
+    assert (await personal.export(11))["users"] == []
+
+
+async def test_nothing_goes_that_is_to_be_kept_for_ever(database: Database, clock) -> None:
+    store, journal, personal = (part(database, 1, clock) for part in (Store, Journal, PersonalData))
+    access = Access(database, 1, clock)
+    await take(store, journal, 1, "one")
+    await access.spend(1, 11, 5)
+    clock.advance(days=10_000)
+
+    async def enough(_seconds: float) -> None:
+        raise Over
+
+    with pytest.raises(Over):
+        await enforce(0, store, journal, personal, access, clock, enough)
+    assert [turn.question for turn in await store.recent_turns(ANN, 9)] == ["one"]
+    assert (await personal.export(11))["usage"] == []
 
 
 async def test_an_update_that_telegram_may_repeat_is_still_known(database: Database, clock) -> None:

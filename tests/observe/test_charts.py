@@ -6,10 +6,8 @@ import pytest
 
 from bot.history.records import Day, Percentiles, Stats
 from bot.locales import translation
-from bot.observe import charts
+from bot.observe import style
 from bot.observe.charts import Drawing, draw
-
-pytest.importorskip("matplotlib", reason="matplotlib is not installed: no picture was drawn")
 
 ENGLISH, CHINESE = (translation(language).gettext for language in ("en", "zh_CN"))
 
@@ -24,7 +22,6 @@ def stats(turns: int) -> Stats:
 @pytest.mark.parametrize("turns", [0, 1, 100_000])
 async def test_it_is_a_picture_for_a_phone_held_upright(turns: int) -> None:
     picture = await draw(Drawing(stats(turns), ENGLISH))
-    assert picture is not None
     assert picture.startswith(b"\x89PNG")
     assert [int.from_bytes(picture[at : at + 4], "big") for at in (16, 20)] == [1080, 1350]
 
@@ -32,7 +29,7 @@ async def test_it_is_a_picture_for_a_phone_held_upright(turns: int) -> None:
 async def test_chinese_needs_a_font_and_is_english_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing letter would be a warning, and that an error here."""
     english, chinese = [await draw(Drawing(stats(20), words)) for words in (ENGLISH, CHINESE)]
-    monkeypatch.setattr(charts, "CHINESE_FONTS", ())
+    monkeypatch.setattr(style, "CHINESE_FONTS", ())
     without = [await draw(Drawing(stats(20), words)) for words in (ENGLISH, CHINESE)]
     assert without[0] == without[1]
     if english != without[0]:
