@@ -180,7 +180,7 @@ async def open_model(
                 "this model runs through transformers, slowly, for the engine cannot compute it: %s", error
             )
         else:
-            return LocalModel.opened(folder, _local_settings(settings))
+            return LocalModel.opened(folder, local_settings(settings))
     return ReferenceModel.opened(folder, context=settings.context, waiting=settings.waiting)
 
 
@@ -199,7 +199,8 @@ def _remembering(config: Config, model: Model) -> Remembering:
     )
 
 
-def _local_settings(settings: ModelSettings) -> LocalSettings:
+def local_settings(settings: ModelSettings) -> LocalSettings:
+    """What the configuration says about LocalModel."""
     return LocalSettings(
         weights=settings.weights,
         threads=settings.threads,
@@ -228,7 +229,7 @@ def build(
     chat = Chat(
         model,
         config.chat.system_prompt,
-        _sampling(config),
+        sampling(config),
         config.chat.history_tokens,
         file_tokens=_file_tokens(config),
     )
@@ -320,7 +321,8 @@ def _file_tokens(config: Config) -> int:
     return max(64, (config.model.context - config.chat.history_tokens - config.chat.max_new_tokens) // 3)
 
 
-def _sampling(config: Config) -> Sampling:
+def sampling(config: Config) -> Sampling:
+    """What the configuration says about how answers are drawn."""
     chat = config.chat
     return Sampling(
         max_new_tokens=chat.max_new_tokens,

@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "bot.__main__": ("bot.cli",),
     "bot.cli": ("bot",),
     "bot.app": ("bot.handlers", *BELOW_HANDLERS, "bot.model", "bot.engine", *LEAVES),
+    "bot.bench": ("bot.app", "bot.model", "bot.engine", "bot.config"),
     "bot.handlers": (*BELOW_HANDLERS, "bot.model.api", *LEAVES),
     "bot.tasks": ("bot.model.api", *LEAVES),
     "bot.transport": ("bot.model.api", *LEAVES),

@@ -2,7 +2,7 @@
 
 import typer
 
-from . import check, db, eval, model, run, sandbox
+from . import bench, check, db, eval, model, run, sandbox
 
 app = typer.Typer(
     name="tandem",
@@ -13,6 +13,7 @@ app = typer.Typer(
 )
 app.command("sandbox")(sandbox.sandbox)
 app.command("run")(run.run)
+app.command("bench")(bench.bench)
 app.command("check")(check.check)
 app.add_typer(model.app, name="model")
 app.add_typer(db.app, name="db")

@@ -21,7 +21,10 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How an answer is drawn. `temperature` 0 is greedy; `top_k` 0 and `top_p` 1 switch those filters off."""
+    """How an answer is drawn. `temperature` 0 is greedy; `top_k` 0 and `top_p` 1 switch those filters off.
+
+    With `ignore_eos` the answer goes on behind its end, up to `max_new_tokens`: for measurements.
+    """
 
     max_new_tokens: int = 128
     temperature: float = 0.7
@@ -30,6 +33,7 @@ class Sampling:
     repetition_penalty: float = 1.0
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    ignore_eos: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ class LocalModel:
             prefix=prompt.system,
             sampling=_parameters(sampling),
             max_new_tokens=sampling.max_new_tokens,
-            stop_tokens=self._encoder.stop_tokens,
+            stop_tokens=frozenset() if sampling.ignore_eos else self._encoder.stop_tokens,
             conversation=conversation,
         )
         async with aclosing(self._ask(request, sampling.stop)) as events:
@@ -154,6 +154,10 @@ class LocalModel:
     def forget(self, conversation: str) -> None:
         """See Model."""
         self._worker.forget(conversation)
+
+    def clear(self) -> None:
+        """Drop everything computed for anybody, prefixes of tasks included: where a measurement begins."""
+        self._worker.clear()
 
     def load(self) -> Load:
         """See Model."""

@@ -39,8 +39,8 @@ from bot.model.tokens import Prompt, PromptEncoder, StopFilter, TextStream
 class ReferenceModel:
     """Implements Model. Made by `opened`; requests run one after another in one executor thread."""
 
-    def __init__(self, model: Any, encoder: PromptEncoder, *, context: int, waiting: int) -> None:
-        self._model = model
+    def __init__(self, network: Any, encoder: PromptEncoder, *, context: int, waiting: int) -> None:
+        self.network = network
         self._encoder = encoder
         self._context = context
         self._max_waiting = waiting
@@ -148,7 +148,7 @@ class ReferenceModel:
     @torch.inference_mode()
     def _score(self, prompt: Sequence[int], candidates: Sequence[Sequence[int]]) -> list[float]:
         """The first token as the article has it, by `generate`; more tokens by a pass over prompt and label."""
-        first = self._model.generate(
+        first = self.network.generate(
             torch.tensor([prompt]),
             max_new_tokens=1,
             do_sample=False,
@@ -161,7 +161,7 @@ class ReferenceModel:
     def _rest(self, prompt: Sequence[int], candidate: Sequence[int]) -> float:
         if len(candidate) == 1:
             return 0.0
-        logits = self._model(torch.tensor([[*prompt, *candidate[:-1]]])).logits[0, len(prompt) :]
+        logits = self.network(torch.tensor([[*prompt, *candidate[:-1]]])).logits[0, len(prompt) :]
         return float(logits.float().log_softmax(1)[range(len(candidate) - 1), list(candidate[1:])].sum())
 
     @torch.inference_mode()
@@ -174,12 +174,13 @@ class ReferenceModel:
             drawn |= {"top_p": sampling.top_p, "top_k": sampling.top_k}
         begun = time.perf_counter()
         tokens = torch.tensor([prompt])
-        output = self._model.generate(
+        output = self.network.generate(
             tokens,
             attention_mask=torch.ones_like(tokens),
             max_new_tokens=sampling.max_new_tokens,
             repetition_penalty=sampling.repetition_penalty,
             eos_token_id=sorted(self._encoder.stop_tokens) or None,
+            min_new_tokens=sampling.max_new_tokens if sampling.ignore_eos else None,
             pad_token_id=0,
             streamer=_TokenStreamer(inbox),
             stopping_criteria=[_Cancelled(inbox)],

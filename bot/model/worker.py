@@ -59,11 +59,16 @@ class _Forget:
 
 
 @dataclass(frozen=True, slots=True)
+class _Clear:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
 class _Stop:
     pass
 
 
-Command = _Submit | _Cancel | _Forget | _Stop
+Command = _Submit | _Cancel | _Forget | _Clear | _Stop
 
 
 @dataclass(slots=True)
@@ -120,6 +125,10 @@ class Worker:
         """Free what is kept for a conversation, now or when its running answer ends."""
         self._commands.put(_Forget(conversation))
 
+    def clear(self) -> None:
+        """Free everything that no running answer holds."""
+        self._commands.put(_Clear())
+
     def stop(self) -> None:
         """Finish everybody and leave `run`."""
         self._commands.put(_Stop())
@@ -166,6 +175,8 @@ class Worker:
                 self._handle(self._engine.take_events())
             case _Forget(conversation):
                 self._engine.forget(conversation)
+            case _Clear():
+                self._engine.pool.clear()
             case _Stop():
                 self._stopping = True
                 self._engine.finish_all("cancelled", "the bot is shutting down")
