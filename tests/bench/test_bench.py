@@ -4,10 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
+
+from bot.bench.processes import Command, EngineFailed, EngineProcess
+from bot.bench.report import table
 
 MACHINE = {"read_gb_s", "int8_tops", "bf16_gflops"}
 FIGURES = {
@@ -75,13 +80,14 @@ def test_the_figures_fit_each_other(report: dict[str, Any]) -> None:
     assert 0 < report["engines"]["local"]["kl"] < 0.1
 
 
-def test_one_engine_alone_as_a_table(tiny_model: Path) -> None:
-    done = bench(tiny_model, "--quick", "--engine", "local")
-    assert done.returncode == 0, done.stderr
-    assert "GB/s" in done.stdout
-    assert "local" in done.stdout
-    assert "reference" not in done.stdout
-    assert "tokens/s, 16 at once" in done.stdout
+def test_the_table_shows_every_engine_and_marks_what_is_missing(report: dict[str, Any]) -> None:
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(table(report))
+    shown = console.export_text()
+    assert all(name in shown.splitlines()[0] for name in ("local", "reference"))
+    load = next(line for line in shown.splitlines() if line.startswith("sentiment beside 8 answers"))
+    assert load.split()[-1] == "–"
+    assert load.split()[-2].isdigit()
 
 
 @pytest.mark.parametrize("arguments", [("--fast",), ("--engine", "gpu"), ("--quick", "twice")])
@@ -92,13 +98,18 @@ def test_unknown_options_are_refused_with_their_name(tiny_model: Path, arguments
     assert "Traceback" not in done.stderr
 
 
-def test_an_engine_that_does_not_start_is_one_error(tiny_model: Path, tmp_path: Path) -> None:
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    for file in tiny_model.iterdir():
-        (broken / file.name).write_bytes(file.read_bytes())
-    (broken / "model.safetensors").write_bytes(b"not weights")
-    done = bench(broken, "--quick", "--json", "--engine", "local")
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert "error: the engine local does not answer" in done.stderr
+async def start(program: str) -> EngineProcess:
+    async with EngineProcess.started(Command("some", [sys.executable, "-c", program])) as engine:
+        await engine.clear()
+        return engine
+
+
+async def test_an_engine_that_does_not_start_says_why() -> None:
+    with pytest.raises(EngineFailed, match=r"(?s)the engine some .*no weights here"):
+        await start("raise SystemExit('no weights here')")
+
+
+async def test_an_engine_that_ends_in_the_middle_says_why() -> None:
+    hello = """print('{"about": "", "parallel": 1}', flush=True); raise SystemExit('out of memory')"""
+    with pytest.raises(EngineFailed, match=r"(?s)the engine some .*out of memory"):
+        await start(hello)

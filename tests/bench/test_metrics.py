@@ -33,7 +33,7 @@ def test_users_one_after_another_have_the_speed_of_one() -> None:
 
 def test_gaps_are_those_that_end_within_the_time() -> None:
     pieces = [(0.0, 1.0), (1.0, 1.0), (1.5, 1.0), (3.5, 1.0)]
-    assert Timing(0, 3.5, 4, "", pieces).gaps(0.5, 3.0) == [0.5]
+    assert Timing(0, 3.5, 4, "", pieces).gaps(1.0, 3.0) == [0.5]
     assert Timing(0, 3.5, 4, "", pieces).gaps(0.0, 4.0) == [1.0, 0.5, 2.0]
 
 
