@@ -48,6 +48,34 @@ def sentiment(data: DataArgument, as_json: JsonOption = False, config: ConfigOpt
         _show(results)
 
 
+@app.command()
+def feedback(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """How far verdicts agree with the people who wrote the messages, as far as they said so with /sentiment."""
+    import json
+    from dataclasses import asdict
+
+    from bot.evaluation.metrics import Outcome, figures
+    from bot.history.errors import DatabaseError
+    from bot.history.opinions import read_opinions
+
+    with explained(DatabaseError):
+        found = read_opinions(load_config(config).database.url)
+    outcomes = [Outcome(one.correction, one.verdict, one.probability) for one in found.corrections]
+    agreement = figures(outcomes) if outcomes else None
+    if as_json:
+        own = asdict(agreement) if agreement else {"rows": 0}
+        typer.echo(json.dumps({"judged": found.judged, **own}, indent=2))
+        return
+    typer.echo(f"judged     {found.judged} messages")
+    if agreement is None:
+        typer.echo("opinions   none yet: people reply to a verdict with /sentiment and what is right")
+        return
+    names = ("agreement", "balanced", "macro-F1", "ECE")
+    shown = ", ".join(f"{name} {value}" for name, value in zip(names, _percents(agreement), strict=True))
+    typer.echo(f"opinions   {agreement.rows}: {shown}")
+    typer.echo(f"confusion  {_confusion(agreement.confusion)}")
+
+
 async def _judge(settings: "Config", folder: Path, rows: "list[Row]", told: "Told") -> "dict[str, Result]":
     from bot.app import make_sentiment, open_model
     from bot.evaluation.judges import Bot, baselines

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.history.database import Database, reads, writes
-from bot.history.records import Correction, Turn, utc_now
+from bot.history.records import Turn, utc_now
 from bot.history.rows import TURNS, turn_of
 from bot.history.tables import conversations, feedback, turns
 
@@ -50,13 +50,3 @@ class Feedback:
                 created_at=self._clock(),
             )
         )
-
-    @reads
-    async def corrections(self, connection: AsyncConnection) -> list[Correction]:
-        """All of them, oldest first."""
-        theirs = select(feedback).join(turns, feedback.c.turn_id == turns.c.id)
-        of_bot = theirs.join(conversations, turns.c.conversation_id == conversations.c.id).where(
-            conversations.c.bot_id == self._bot_id
-        )
-        rows = await connection.execute(of_bot.order_by(feedback.c.created_at, feedback.c.turn_id))
-        return [Correction(row.verdict, row.probability, row.correction) for row in rows]

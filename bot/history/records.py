@@ -51,6 +51,14 @@ class Correction:
 
 
 @dataclass(frozen=True, slots=True)
+class Opinions:
+    """All corrections, and how many messages were judged in all."""
+
+    corrections: tuple[Correction, ...]
+    judged: int
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One user message and what became of it.
 

@@ -1,5 +1,6 @@
 """Corrections of verdicts: found by the message on the screen, kept with their turn, counted in moods."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,8 @@ from bot.conversation import ConversationKey
 from bot.history.database import Database
 from bot.history.feedback import Feedback
 from bot.history.journal import Journal
-from bot.history.records import Correction, Turn
+from bot.history.opinions import read_opinions
+from bot.history.records import Correction, Opinions, Turn
 from bot.history.store import Store
 
 ANN, LI_LEI, TEAM = 11, 12, -5
@@ -40,6 +42,12 @@ def judge(database: Database, store: Store, clock):
     return judge
 
 
+@pytest.fixture
+def opinions(url: str):
+    """What an evaluation reads while the bot runs."""
+    return lambda: asyncio.to_thread(read_opinions, url)
+
+
 async def test_a_turn_is_found_by_its_verdict_or_its_question(database: Database, clock, judge) -> None:
     feedback = Feedback(database, 1, clock)
     turn = await judge(100, "positive")
@@ -48,27 +56,30 @@ async def test_a_turn_is_found_by_its_verdict_or_its_question(database: Database
     assert await Feedback(database, 2, clock).judged(ANN, 101) is None
 
 
-async def test_the_last_word_counts_and_goes_with_its_turn(database: Database, clock, judge, store) -> None:
+async def test_the_last_word_counts_and_goes_with_its_turn(
+    database: Database, clock, judge, store, opinions
+) -> None:
     feedback = Feedback(database, 1, clock)
     turn = await judge(100, "positive")
     await feedback.correct(turn, "negative")
     await feedback.correct(turn, "neutral")
-    assert await feedback.corrections() == [Correction("positive", 0.75, "neutral")]
-    assert await Feedback(database, 2, clock).corrections() == []
+    assert await opinions() == Opinions((Correction("positive", 0.75, "neutral"),), judged=1)
     clock.advance(days=1)
     await store.delete_turns_before(clock(), 10)
-    assert await feedback.corrections() == []
+    assert (await opinions()).corrections == ()
 
 
-async def test_another_question_needs_another_opinion(database: Database, clock, judge, store) -> None:
+async def test_another_question_needs_another_opinion(
+    database: Database, clock, judge, store, opinions
+) -> None:
     feedback = Feedback(database, 1, clock)
     turn = await judge(100, "positive")
     await feedback.correct(turn, "negative")
     await store.reopen_turn(turn.id)
-    assert len(await feedback.corrections()) == 1
+    assert len((await opinions()).corrections) == 1
     await store.finish_turn(turn.id, "!", "done")
     await store.reopen_turn(turn.id, "another")
-    assert await feedback.corrections() == []
+    assert (await opinions()).corrections == ()
 
 
 async def test_moods_are_ones_own_by_day_as_corrected(database: Database, clock, judge, store) -> None:
