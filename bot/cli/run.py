@@ -15,7 +15,20 @@ def run(config: ConfigOption = None) -> None:
     """Run the bot on Telegram. Needs a token from @BotFather (telegram.token)."""
     settings = load_config(config)
     start_log(settings)
+    _check_token(settings)
     serve(settings, fetch(settings))
+
+
+def _check_token(settings: "Config") -> None:
+    """A token that Telegram does not know ends the start here, and not behind the download of a model."""
+    import asyncio
+
+    from bot.config import ConfigError
+    from bot.transport.client import check_token
+    from bot.transport.errors import TokenRejected
+
+    with explained(ConfigError, TokenRejected):
+        asyncio.run(check_token(settings.telegram))
 
 
 def fetch(settings: "Config") -> "LocalWeights":

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 import httpx
 from telegram import Bot
-from telegram.error import TelegramError
+from telegram.error import EndPointNotFound, InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
 
 from bot.config import ConfigError, Telegram
+from bot.transport.errors import TokenRejected
 
 # More than the 30 calls a second that Telegram allows: no call of ours waits for a connection.
 CONNECTIONS = 64
@@ -58,6 +59,20 @@ def make_bot(settings: Telegram) -> Bot:
         request=_request(settings, CONNECTIONS, ANSWER_SECONDS),
         get_updates_request=_request(settings, 2, POLL_SECONDS + ANSWER_SECONDS),
     )
+
+
+async def check_token(settings: Telegram) -> None:
+    """Ask Telegram once whose token this is, before anything that takes long. That it does not answer is no answer.
+
+    Raises TokenRejected, and ConfigError as make_bot does.
+    """
+    try:
+        async with make_bot(settings):
+            pass
+    except (InvalidToken, EndPointNotFound):
+        raise TokenRejected from None
+    except TelegramError:
+        return  # the intake waits for it, and says so
 
 
 def _request(settings: Telegram, connections: int, read_seconds: float) -> Request:

@@ -18,7 +18,7 @@ from bot.engine.native import library
 from bot.history.schema import upgrade
 from bot.model import manifest
 from bot.sandbox.faults import Stall
-from bot.sandbox.server import Running, Sandbox, serve
+from bot.sandbox.server import Running
 
 Start = Callable[..., Awaitable[tuple[int, str, str]]]
 Check = Callable[..., Awaitable["Report"]]
@@ -53,31 +53,6 @@ def read(code: int, text: str) -> Report:
 
 
 @pytest.fixture
-async def telegram() -> AsyncIterator[Running]:
-    async with serve(Sandbox()) as running:
-        yield running
-
-
-@pytest.fixture
-def environment(telegram: Running, tiny_model: Path, tmp_path: Path) -> dict[str, str]:
-    """Of a bot with which all is well. Plain transformers: most tests need not wait for torch."""
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.upper().startswith(("TANDEM_", "XDG_")) and not name.upper().endswith("_PROXY")
-    }
-    return inherited | {
-        "HOME": str(tmp_path),
-        "TANDEM_TELEGRAM__TOKEN": telegram.token,
-        "TANDEM_TELEGRAM__BASE_URL": telegram.base_url,
-        "TANDEM_MODEL__NAME": str(tiny_model),
-        "TANDEM_MODEL__DIR": str(tmp_path / "models"),
-        "TANDEM_MODEL__ENGINE": "reference",
-        "TANDEM_DATABASE__URL": f"sqlite+aiosqlite:///{tmp_path / 'tandem.sqlite3'}",
-    }
-
-
-@pytest.fixture
 def start(environment: dict[str, str], tmp_path: Path) -> Start:
     """Runs the command with other variables; gives its exit code, output and errors."""
 
@@ -104,13 +79,6 @@ def check(start: Start) -> Check:
         return read(code, output)
 
     return run
-
-
-@pytest.fixture
-def closed_port() -> int:
-    """Nobody listens there."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @pytest.fixture
