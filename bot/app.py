@@ -91,20 +91,25 @@ Sleep = Callable[[float], Awaitable[None]]
 async def run_until_stopped(config: Config, folder: Path) -> None:
     """The whole bot, until SIGINT or SIGTERM."""
     async with running(config, folder):
+        stop = stop_signals()
         log.info("ready")
-        await stop_signal()
+        await stop.wait()
     log.info("stopped")
 
 
-async def stop_signal() -> None:
-    """Wait for SIGINT or SIGTERM; a second one ends the process the hard way."""
+def stop_signals() -> asyncio.Event:
+    """Set by SIGINT or SIGTERM from now on; a second one ends the process the hard way."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        stop.set()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(name)
+
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop.set)
-    await stop.wait()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.remove_signal_handler(name)
+        loop.add_signal_handler(name, on_signal)
+    return stop
 
 
 @asynccontextmanager

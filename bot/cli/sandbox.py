@@ -38,7 +38,7 @@ def sandbox(
 
 
 async def _serve(settings: "Config", folder: "Path", host: str, port: int) -> None:
-    from bot.app import running, stop_signal
+    from bot.app import running, stop_signals
     from bot.config import Database, Telegram, data_home
     from bot.sandbox.server import Sandbox, serve
 
@@ -53,8 +53,9 @@ async def _serve(settings: "Config", folder: "Path", host: str, port: int) -> No
             }
         )
         async with running(settings, folder):
+            stop = stop_signals()
             _announce(telegram.url, key, telegram.port)
-            await stop_signal()
+            await stop.wait()
 
 
 def _announce(url: str, key: str | None, port: int) -> None:

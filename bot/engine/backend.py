@@ -38,7 +38,7 @@ class Place:
     """Where a model is, and where what is made from it may be kept."""
 
     folder: Path
-    quantized_file: Path
+    quantized: Path
     library_cache: Path
 
 
@@ -66,7 +66,7 @@ def open_backend(place: Place, wanted: Wanted, *, context: int, threads: int) ->
 
 
 def _open_torch(place: Place, name: FormatName, context: int, refused: list[str]) -> Backend:
-    architecture, weights = checkpoint.load(place.folder, name, place.quantized_file)
+    architecture, weights = checkpoint.load(place.folder, name, place.quantized)
     return Backend(name, "; ".join(refused) or "as configured", Decoder(architecture, weights, context))
 
 
@@ -77,7 +77,7 @@ def _open_native(place: Place, context: int, threads: int) -> Backend:
         raise BackendUnusable(f"native: {error}") from None
     if (off := selftest.error(compiled, threads)) > selftest.TOLERANCE:
         raise BackendUnusable(f"native: {off:.0%} off in its self-test on this CPU")
-    with checkpoint.opened(place.folder, place.quantized_file) as source:
+    with checkpoint.opened(place.folder, place.quantized) as source:
         if reason := supports(source.architecture, compiled):
             raise BackendUnusable(f"native: {reason}")
         forward = NativeDecoder(compiled, source, context=context, threads=threads)

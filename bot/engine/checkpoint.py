@@ -1,11 +1,13 @@
 """Reads a folder of config.json and safetensors into an Architecture and packed Weights.
 
-The int8 formats are quantised once and stored, so that later starts read half a gigabyte. Tensor names are those
-of Hugging Face's Llama family.
+The int8 formats are quantised once and stored, so that later starts read half a gigabyte. This goes layer by layer,
+with files that are closed in between: a mapped file counts as memory for as far as it was read. Tensor names are
+those of Hugging Face's Llama family.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any, Protocol
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
@@ -29,21 +31,20 @@ class UnsupportedModel(Exception):
     """Another architecture, or a variant that the decoder does not compute."""
 
 
-def load(folder: Path, format_name: FormatName, quantized_file: Path) -> tuple[Architecture, Weights]:
+def load(folder: Path, format_name: FormatName, quantized: Path) -> tuple[Architecture, Weights]:
     """Everything that a Decoder needs, in the given format. Raises UnsupportedModel."""
-    with opened(folder, quantized_file if format_name.startswith("int8") else None) as checkpoint:
+    with opened(folder, quantized if format_name.startswith("int8") else None) as checkpoint:
         return checkpoint.architecture, pack(checkpoint, FORMATS[format_name])
 
 
 @contextmanager
-def opened(folder: Path, quantized_file: Path | None) -> Iterator["Checkpoint"]:
-    """The weights of `folder`; with `quantized_file` its matrices are int8, quantised once and kept there."""
+def opened(folder: Path, quantized: Path | None) -> Iterator["Checkpoint"]:
+    """The weights of `folder`; with `quantized`, a folder, its matrices are int8, made once and kept there."""
     architecture = read_architecture(folder)
+    if quantized is not None:
+        _quantize(folder, architecture, quantized)
     with ExitStack() as files:
-        checkpoint = Checkpoint(folder, architecture, files)
-        if quantized_file is not None:
-            checkpoint.quantize(quantized_file)
-        yield checkpoint
+        yield Checkpoint(folder, architecture, files, quantized)
 
 
 def read_architecture(folder: Path) -> Architecture:
@@ -93,12 +94,14 @@ class WeightSource(Protocol):
 class Checkpoint:
     """The safetensors files of a folder, mapped into memory: a tensor costs something when it is touched."""
 
-    def __init__(self, folder: Path, architecture: Architecture, files: ExitStack) -> None:
+    def __init__(
+        self, folder: Path, architecture: Architecture, files: ExitStack, quantized: Path | None = None
+    ) -> None:
         self.architecture = architecture
         self.paths = sorted(folder.glob("model*.safetensors"))
         opened = [files.enter_context(safe_open(path, framework="pt")) for path in self.paths]
         self._file_of = {name: file for file in opened for name in file.keys()}  # noqa: SIM118  # not a dict
-        self._quantized: dict[str, Tensor] | None = None
+        self._quantized = quantized
 
     def tensor(self, name: str) -> Tensor:
         """One tensor, a view of the mapped file. Raises UnsupportedModel when it is not there."""
@@ -120,11 +123,9 @@ class Checkpoint:
         return self.tensor("lm_head.weight") if "lm_head.weight" in self._file_of else self.embedding()
 
     def matrix(self, name: str) -> Weight:
-        """One weight of a Decoder; those that read the same input are one matrix. An int8 one is given once."""
+        """One weight of a Decoder; those that read the same input are one matrix."""
         if self._quantized is not None:
-            # Taken out as it is packed, so that the two copies of all weights never stand side by side.
-            values, scale = self._quantized.pop(f"{name}.values"), self._quantized.pop(f"{name}.scale")
-            return Weight(values, scale, self._quantized.pop(f"{name}.bias", None))
+            return _read_quantized(self._quantized, name)
         if name == "head":
             return Weight(self.output_embedding())
         parts = _parts(name)
@@ -134,18 +135,6 @@ class Checkpoint:
             raise UnsupportedModel(f"only some of {', '.join(parts)} have a bias")
         values = torch.cat([self.tensor(f"{part}.weight") for part in parts])
         return Weight(values, bias=torch.cat(given) if given else None)
-
-    def quantize(self, path: Path) -> None:
-        """From now on `matrix` gives int8, from `path`, which is written first when it is missing or out of date."""
-        stored = _read_quantized(path, self.fingerprint())
-        if stored is None:
-            stored = {}
-            for name in _names(self.architecture.layers):
-                weight = self.matrix(name).quantized()
-                tensors = {"values": weight.values, "scale": weight.scale, "bias": weight.bias}
-                stored |= {f"{name}.{key}": tensor for key, tensor in tensors.items() if tensor is not None}
-            _write_quantized(stored, path, self.fingerprint())
-        self._quantized = stored
 
     def norms(self, layer: int) -> LayerNorms:
         """The norms of one layer."""
@@ -211,24 +200,44 @@ def _parts(name: str) -> Sequence[str]:
     return [f"model.{layer}.{part}" for part in parts[kind]]
 
 
-def _read_quantized(path: Path, fingerprint: str) -> dict[str, Tensor] | None:
-    if not path.exists():
-        return None
-    with safe_open(path, framework="pt") as file:
-        if (file.metadata() or {}).get("source") != fingerprint:
-            return None
-    return load_file(path)
-
-
-def _write_quantized(stored: Mapping[str, Tensor], path: Path, fingerprint: str) -> None:
-    """All or nothing, also when two processes do it at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
+def _quantize(folder: Path, architecture: Architecture, target: Path) -> None:
+    """Fill `target` unless it holds this very model: all or nothing, also when two processes do it at once."""
+    with ExitStack() as files:
+        source = Checkpoint(folder, architecture, files).fingerprint()
+    if _is_quantized(target, architecture, source):
+        return
+    part = target.with_suffix(f".{os.getpid()}.part")
     try:
-        save_file(dict(stored), part, metadata={"source": fingerprint})
-        part.replace(path)
+        part.mkdir(parents=True)
+        for name in _names(architecture.layers):
+            with ExitStack() as files:
+                weight = Checkpoint(folder, architecture, files).matrix(name).quantized()
+            tensors = {"values": weight.values, "scale": weight.scale, "bias": weight.bias}
+            given = {key: tensor for key, tensor in tensors.items() if tensor is not None}
+            save_file(given, part / f"{name}.safetensors", metadata={"source": source})
+        shutil.rmtree(target, ignore_errors=True)
+        part.rename(target)
+    except OSError:
+        if not _is_quantized(target, architecture, source):  # else another process was faster
+            raise
     finally:
-        part.unlink(missing_ok=True)
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _is_quantized(target: Path, architecture: Architecture, source: str) -> bool:
+    paths = [target / f"{name}.safetensors" for name in _names(architecture.layers)]
+    return all(path.exists() and _source(path) == source for path in paths)
+
+
+def _source(path: Path) -> str | None:
+    with safe_open(path, framework="pt") as file:
+        return (file.metadata() or {}).get("source")
+
+
+def _read_quantized(folder: Path, name: str) -> Weight:
+    with safe_open(folder / f"{name}.safetensors", framework="pt") as file:
+        bias = file.get_tensor("bias") if "bias" in file.keys() else None  # noqa: SIM118  # not a dict
+        return Weight(file.get_tensor("values"), file.get_tensor("scale"), bias)
 
 
 def _rope(config: PreTrainedConfig) -> tuple[Tensor, float]:

@@ -72,7 +72,7 @@ def load_parts(folder: Path, settings: LocalSettings) -> Parts:
     """Read a folder and pack its weights; seconds. Run it in the thread that will use them."""
     threads = settings.threads or _cores()
     torch.set_num_threads(threads)
-    place = Place(folder, folder / "int8.safetensors", settings.library_cache)
+    place = Place(folder, folder / "int8", settings.library_cache)
     backend = open_backend(place, settings.weights, context=settings.context, threads=threads)
     log.info("the model runs on %d threads with %s (%s)", threads, backend.name, backend.reason)
     return Parts(backend.forward, PromptEncoder(folder), measure(backend.forward))

@@ -55,10 +55,11 @@ async def test_what_kill_9_interrupts_is_answered_once_by_the_next_process(
             if message.from_id == bot_id and "·" not in (message.text or "")
         ]
 
-    async with launch("run") as program:
+    async with launch("run", TANDEM_CHAT__MAX_NEW_TOKENS="2000") as program:
         await program.says("ready")
         await person.say("Tell me a long story")
-        await telegram.wait_for(lambda _: answers(), within=60)
+        # Its first words are there, so the placeholder's id is stored.
+        await telegram.wait_for(lambda _: [each for each in answers() if len(each.text or "") > 1], within=60)
         await program.stop(signal.SIGKILL)
     (placeholder,) = answers()
     assert (placeholder.text or "").endswith("▌")

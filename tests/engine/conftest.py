@@ -161,7 +161,7 @@ def harness(
         budget: Budget = SMALL_STEPS,
     ) -> Harness:
         folder, network = folders[family]
-        place = Place(folder, tmp_path / f"{family}.int8.safetensors", library_cache)
+        place = Place(folder, tmp_path / f"{family}.int8", library_cache)
         forward = open_backend(place, weights, context=CONTEXT, threads=2).forward
         pool = Pool(forward.kv_shape, memory)
         engine = Engine(forward, pool, running=running, context=CONTEXT, budget=budget)

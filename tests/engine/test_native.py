@@ -52,10 +52,9 @@ def logits(forward, prompts, steps):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_its_logits_are_those_of_float32_on_the_same_weights(folders, tmp_path, compiled, prompt, family):
     folder, _ = folders[family]
-    file = tmp_path / "int8.safetensors"
-    with checkpoint.opened(folder, file) as source:
+    with checkpoint.opened(folder, tmp_path / "int8") as source:
         native = NativeDecoder(compiled, source, context=CONTEXT, threads=2)
-    with checkpoint.opened(folder, file) as source:
+    with checkpoint.opened(folder, tmp_path / "int8") as source:
         exact = Decoder(source.architecture, checkpoint.pack(source, Fp32), CONTEXT)
     prompts = [prompt(60), prompt(9)]
     for ours, reference in zip(logits(native, prompts, [7, 9]), logits(exact, prompts, [60, 9]), strict=True):
@@ -72,7 +71,7 @@ def test_its_logits_are_those_of_float32_on_the_same_weights(folders, tmp_path, 
 @pytest.mark.parametrize("company", [0, 2, 7, 15])
 def test_a_row_is_the_same_to_the_bit_beside_hostile_neighbours(folders, tmp_path, compiled, prompt, company):
     folder, _ = folders["qwen2.5"]
-    with checkpoint.opened(folder, tmp_path / "int8.safetensors") as source:
+    with checkpoint.opened(folder, tmp_path / "int8") as source:
         native = NativeDecoder(compiled, source, context=CONTEXT, threads=2)
     # Token 0 becomes an outlier a thousand times as large as everything else.
     native._embedding = native._embedding.clone()
@@ -106,7 +105,7 @@ def test_the_self_test_passes_here_and_fails_where_one_number_is_wrong(compiled,
 
 def test_without_a_compiler_torch_computes_and_the_reason_says_why(folders, tmp_path, monkeypatch):
     folder, _ = folders["qwen2.5"]
-    place = Place(folder, tmp_path / "int8.safetensors", tmp_path / "native")
+    place = Place(folder, tmp_path / "int8", tmp_path / "native")
     monkeypatch.setattr(shutil, "which", lambda name: None)
     backend = open_backend(place, "auto", context=CONTEXT, threads=1)
     assert backend.name != "native"
