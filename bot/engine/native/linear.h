@@ -196,7 +196,7 @@ struct Linear {
 template <int kRows, class Emit>
 inline void compute_tile(const Linear& w, int tile, const Quantized& x, int row, Emit&& emit) {
   // Far enough ahead for main memory, which few rows wait for most of the time.
-  constexpr int kAhead = 2048;
+  constexpr int kAhead = 4096;
   const int8_t* weights = w.weights + tile * w.tile_bytes();
   const Activation* words = &x.q[static_cast<size_t>(row) * x.stride];
   Floats totals[kRows][2] = {};
