@@ -33,6 +33,7 @@ from bot.handlers.edits import Edits
 from bot.handlers.errors import ErrorHandler
 from bot.handlers.feedback import FeedbackHandler
 from bot.handlers.groups import GroupsHandler
+from bot.handlers.inline import InlineHandler
 from bot.handlers.keyboards import AGAIN, FORGET, STOP
 from bot.handlers.media import MediaHandler
 from bot.handlers.menu import publish_menus
@@ -128,8 +129,12 @@ async def running(
         engine = await stack.enter_async_context(await open_model(config.model, folder))
         model = _remembering(config, engine)
         bot = make_bot(config.telegram)
-        intake = Intake(bot)
+        intake = Intake(bot, inline=config.telegram.inline)
         await intake.connect()
+        if config.telegram.inline and not bot.supports_inline_queries:
+            log.warning(
+                "telegram.inline is on, but Telegram has it off for this bot: send /setinline to @BotFather"
+            )
         stack.push_async_callback(bot.shutdown)
         outbox = Outbox(bot)
         await stack.enter_async_context(_background(outbox.run(), lambda: outbox.close(SHUTDOWN_SECONDS)))
@@ -284,6 +289,7 @@ def build(
         "unblock": admin.on_unblock,
     }
     buttons = {STOP: control.on_stop_button, AGAIN: control.on_again_button, FORGET: privacy.on_forget_button}
+    inline = InlineHandler(sentiment, outbox, config.telegram.inline)
     gate = AccessHandler(bot.bot, rules, admins, access, store, refusals, counters, commands, clock)
     routes = Routes(
         gate=gate.on_update,
@@ -293,6 +299,8 @@ def build(
         edited=control.on_edit,
         pressed=ButtonHandler(outbox, buttons).on_press,
         membership=GroupsHandler(gate, outbox).on_change,
+        typed=inline.settle,
+        inline=inline.on_query,
         failed=ErrorHandler(replies, counters).on_error,
     )
     # Updates come from Intake, one call of process_update each; the Application only chooses the handler.

@@ -74,6 +74,7 @@ class Telegram(Section):
     proxy: SecretStr = SecretStr("")
     admins: Ids = ()
     answer_within_hours: float = Field(12, ge=0)
+    inline: bool = False
 
     @field_validator("token_file", mode="before")
     @classmethod

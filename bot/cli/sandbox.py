@@ -48,7 +48,9 @@ async def _serve(settings: "Config", folder: "Path", host: str, port: int) -> No
         admin = telegram.person("Ann").user.id
         settings = settings.model_copy(
             update={
-                "telegram": Telegram(token=telegram.token, base_url=telegram.base_url, admins=(admin,)),
+                "telegram": Telegram(
+                    token=telegram.token, base_url=telegram.base_url, admins=(admin,), inline=True
+                ),
                 "database": Database(url=f"sqlite+aiosqlite:///{data_home() / 'sandbox.sqlite3'}"),
             }
         )

@@ -23,6 +23,7 @@ from bot.handlers.words import Translate, translate_for
 from bot.history.access import Access
 from bot.history.store import Store
 from bot.observe.counters import Counters
+from bot.transport.calls import INLINE_START
 from bot.transport.triggers import command_of, conversation_key, is_meant, says_something
 
 REMINDER_S = 30.0
@@ -190,8 +191,9 @@ class AccessHandler:
         # Whoever is blocked could use every answer to make the bot write.
         if refusal is Refusal.BLOCKED:
             return
-        # A button waits for its answer, which nobody else sees.
-        if update.callback_query is None and not self._told.passes((chat, sender, refusal), self._clock()):
+        # A button and a typist wait for their answer, which nobody else sees.
+        waits = update.callback_query or update.inline_query
+        if waits is None and not self._told.passes((chat, sender, refusal), self._clock()):
             return
         await self._refusals.refuse(update, self._line(refusal, chat, translate_for(update)))
 
@@ -232,11 +234,13 @@ def _makes_work(update: Update) -> bool:
         return press is not None and press.action == AGAIN
     message = update.message or update.edited_message
     if message is None:
-        return update.inline_query is not None
+        return update.inline_query is not None and bool(update.inline_query.query.strip())
     command = command_of(message)
     return says_something(message) if command is None else command in COSTLY
 
 
 def _start_code(message: Message | None) -> str | None:
     words = (message.text or "").split() if message else []
-    return words[1] if message and len(words) == 2 and command_of(message) == "start" else None
+    if message is None or len(words) != 2 or command_of(message) != "start" or words[1] == INLINE_START:
+        return None
+    return words[1]

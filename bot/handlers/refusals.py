@@ -17,8 +17,11 @@ class Refusals:
         self._replies = replies
 
     async def refuse(self, update: Update, text: str) -> None:
-        """`text` is for private chats, and for whoever pressed a button."""
+        """`text` is for private chats, and for whoever pressed a button or typed the bot's name."""
         message = update.effective_message
+        if update.inline_query is not None:
+            await self._outbox.answer_inline(update.inline_query.id, [], note=text)
+            return
         if update.callback_query is not None:
             await self._outbox.answer_button(update.callback_query.id, text, alert=True)
         elif message is None:

@@ -10,6 +10,7 @@ from telegram.ext import (
     CallbackQueryHandler,
     ChatMemberHandler,
     CommandHandler,
+    InlineQueryHandler,
     MessageHandler,
     TypeHandler,
     filters,
@@ -23,10 +24,16 @@ Callback = Callable[[Update, Context], Coroutine[Any, Any, None]]
 GATE = -1
 """The group of handlers that every update passes before the others."""
 
+PAUSE = -2
+"""Before the gate, which counts: whoever types an inline query is waited for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """The handlers. `gate` sees every update first and may stop it; `commands` are by name."""
+    """The handlers. `gate` sees every update first and may stop it; `commands` are by name.
+
+    `typed` sees inline queries even before the gate.
+    """
 
     gate: Callback
     commands: Mapping[str, Callback]
@@ -35,11 +42,14 @@ class Routes:
     edited: Callback
     pressed: Callback
     membership: Callback
+    typed: Callback
+    inline: Callback
     failed: Callable[[object, Context], Coroutine[Any, Any, None]]
 
     def add_to(self, dispatcher: Dispatcher) -> None:
         """Let `dispatcher` choose among them."""
         new, edited = filters.UpdateType.MESSAGE, filters.UpdateType.EDITED_MESSAGE
+        dispatcher.add_handler(InlineQueryHandler(self.typed), group=PAUSE)
         dispatcher.add_handler(TypeHandler(Update, self.gate), group=GATE)
         for name, handler in self.commands.items():
             dispatcher.add_handler(CommandHandler(name, handler, filters=new))
@@ -47,5 +57,6 @@ class Routes:
         dispatcher.add_handler(MessageHandler(new & filters.ATTACHMENT, self.media))
         dispatcher.add_handler(MessageHandler(edited, self.edited))
         dispatcher.add_handler(CallbackQueryHandler(self.pressed))
+        dispatcher.add_handler(InlineQueryHandler(self.inline))
         dispatcher.add_handler(ChatMemberHandler(self.membership, ChatMemberHandler.MY_CHAT_MEMBER))
         dispatcher.add_error_handler(self.failed)

@@ -15,7 +15,7 @@ def reaches_bot(state: State, chat: Chat, message: Message) -> bool:
     status = chat.members.get(state.bot.id, "member" if chat.type == "private" else "left")
     if status in ("left", "kicked"):
         return False
-    if sees_everything(state, chat) or message.service:
+    if sees_everything(state, chat) or message.service or message.via_bot:
         return True
     return _is_command(state, message) or _is_reply(state, chat, message) or _is_mention(state, message)
 

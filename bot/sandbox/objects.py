@@ -115,6 +115,7 @@ class Message(Thing):
     silent: bool = False
     protected: bool = False
     forward_origin: JsonObject | None = None
+    via_bot: bool = False
     service: JsonObject = Field(default_factory=dict)
 
     @property
@@ -191,8 +192,34 @@ class CallbackQuery(Thing):
     date: float
 
 
+class InlineResult(Thing):
+    """A card that the bot offers, and the message that it stands for."""
+
+    id: str
+    title: str
+    description: str = ""
+    text: str
+    entities: list[Entity] = Field(default_factory=list)
+
+
+class InlineQuery(Thing):
+    """What somebody typed behind the bot's name; `results` is None until the bot has answered.
+
+    Until `cached_until` the same words get the same answer, from everybody or, if personal, from this user.
+    """
+
+    id: str
+    user_id: int
+    text: str
+    date: float
+    results: list[InlineResult] | None = None
+    button: JsonObject | None = None
+    cached_until: float = 0.0
+    is_personal: bool = False
+
+
 class State(Thing):
-    """The whole world, as it is saved."""
+    """The whole world, as it is saved. `inline`: @BotFather has switched inline mode on."""
 
     version: Literal[1] = 1
     bot: User
@@ -203,6 +230,8 @@ class State(Thing):
     commands: list[CommandList] = Field(default_factory=list)
     pending: list[QueuedUpdate] = Field(default_factory=list)
     queries: dict[str, CallbackQuery] = Field(default_factory=dict)
+    inline: bool = True
+    inline_queries: dict[str, InlineQuery] = Field(default_factory=dict)
     files: dict[str, File] = Field(default_factory=dict)
     allowed_updates: list[str] = Field(default_factory=list)
     next_update_id: int = 1

@@ -3,7 +3,7 @@
 GET  /api/state?me=ID             everything that the person sees, and a cursor
 GET  /api/events?me=ID&after=CUR  events since the cursor; `reset` when they are no longer known
 GET  /api/file/ID                 what somebody sent
-POST /api/say, attach, edit, press, react, delete, block, settings
+POST /api/say, attach, edit, press, react, delete, block, inline, choose, settings
 """
 
 import secrets
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from . import inline
 from .attachments import picture_type
 from .feed import Feed
 from .limits import FloodControl
@@ -26,6 +27,7 @@ from .world import Event, World
 
 SHOWN_MESSAGES = 200
 HEARTBEAT_S = 15.0
+INLINE_PATIENCE_S = 15.0
 
 
 class Action(BaseModel):
@@ -74,6 +76,19 @@ class Block(Action):
     blocked: bool
 
 
+class Inline(Action):
+    """What stands behind the bot's name in the composer."""
+
+    text: str
+
+
+class Choose(Action):
+    """One of the cards that the bot offered."""
+
+    query: str
+    result: str
+
+
 class Settings(BaseModel):
     """The world's switches; what is not given stays."""
 
@@ -106,6 +121,8 @@ class PageApi:
             ("react", _action(React, self._react)),
             ("delete", _action(OnMessage, self._delete)),
             ("block", _action(Block, self._block)),
+            ("inline", _action(Inline, self._inline)),
+            ("choose", _action(Choose, self._choose)),
             ("settings", _action(Settings, self._settings)),
         ]
         return [
@@ -183,7 +200,7 @@ class PageApi:
         return bool(await self.feed.until(lambda: self.feed.last > position, HEARTBEAT_S))
 
     def _concerns(self, me: User, event: Event) -> bool:
-        if event.kind == "update":
+        if event.kind in ("update", "inline"):
             return False
         return event.chat_id is None or _sees(me, self.world.state.chats[event.chat_id])
 
@@ -238,6 +255,16 @@ class PageApi:
         person = self._person(do)
         await (person.block() if do.blocked else person.unblock())
         return {}
+
+    async def _inline(self, do: Inline) -> JsonObject:
+        """The bot's cards, as soon as they are there; none if the bot says nothing."""
+        query = inline.ask(self.world, self.world.user(do.me), do.text, do.chat)
+        await self.feed.until(lambda: query.results is not None, INLINE_PATIENCE_S)
+        return {"query": query.id, "results": dump_all(query.results or []), "button": query.button}
+
+    async def _choose(self, do: Choose) -> JsonObject:
+        message = inline.send(self.world, self.world.user(do.me), do.query, do.result, do.chat)
+        return {"message_id": message.message_id}
 
     async def _settings(self, do: Settings) -> JsonObject:
         if do.privacy is not None:

@@ -30,6 +30,7 @@ from .objects import (
     Button,
     CallbackQuery,
     Chat,
+    Entity,
     JsonObject,
     Message,
     User,
@@ -97,6 +98,11 @@ class Person:
         message = self.world.add_message(chat, **fields)
         self.world.deliver("message", message)
         return message
+
+    def send_via_bot(self, text: str, found: list[Entity], chat: int | str | None = None) -> Message:
+        """Send what the bot offered by its inline mode; see `inline`."""
+        where = self._chat(chat)
+        return self._write(where, from_id=self.user.id, text=text, entities=found, via_bot=True)
 
     async def forward(self, message_id: int, chat: int | str, source: int | str | None = None) -> Message:
         """Pass a message of the chat `source` on to another one."""

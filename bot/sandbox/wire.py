@@ -78,6 +78,7 @@ def message(state: State, one: Message, *, quoted: bool = False) -> JsonObject:
         "date": one.date,
         "chat": chat(state, where),
         "forward_origin": one.forward_origin,
+        "via_bot": user(state.bot) if one.via_bot else None,
         "is_topic_message": True if one.thread_id and where.is_forum else None,
         "is_automatic_forward": True if one.from_id == 777000 else None,
         "edit_date": one.edit_date,

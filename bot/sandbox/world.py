@@ -34,8 +34,9 @@ TEAM_ID = -1_002_000_000_001
 KEPT_MESSAGES = 2000
 KEPT_FILES, KEPT_BYTES = 200, 32 << 20
 QUERY_LIFETIME_S = 60
-UPDATE_LIFETIME_S = 24 * 3600
-QUERY_UPDATE_LIFETIME_S = 150
+DAY_S = 24 * 3600
+# Of updates that are of no use later; the others wait for a day.
+UPDATE_LIFETIMES_S = {"callback_query": 150, "inline_query": 30}
 EPOCH_2024 = 1_704_067_200
 
 NOT_BY_DEFAULT = {"chat_member", "message_reaction", "message_reaction_count"}
@@ -47,7 +48,7 @@ Clock = Callable[[], float]
 class Event:
     """Something that changed.
 
-    `kind` is message, edit, delete, reaction, action, answer, chat, commands, settings or update.
+    `kind` is message, edit, delete, reaction, action, answer, inline, chat, commands, settings or update.
     """
 
     kind: str
@@ -234,7 +235,7 @@ class World:
         update_id = self.state.next_update_id
         self.state.next_update_id += 1
         body = {"update_id": update_id, **update}
-        lifetime = QUERY_UPDATE_LIFETIME_S if "callback_query" in update else UPDATE_LIFETIME_S
+        lifetime = next((UPDATE_LIFETIMES_S[kind] for kind in update if kind in UPDATE_LIFETIMES_S), DAY_S)
         expires = self.clock() + lifetime
         self.state.pending.append(QueuedUpdate(update_id=update_id, expires=expires, body=body))
         self.tell("update", None, {"update_id": update_id})

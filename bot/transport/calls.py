@@ -1,10 +1,17 @@
 """Calls: everything that the outbox can ask of the Bot API, as values. They know no budgets and no order."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Generic, Protocol, TypeVar
 
-from telegram import Bot, InlineKeyboardMarkup, LinkPreviewOptions, ReplyParameters
+from telegram import (
+    Bot,
+    InlineKeyboardMarkup,
+    InlineQueryResultArticle,
+    InlineQueryResultsButton,
+    LinkPreviewOptions,
+    ReplyParameters,
+)
 from telegram.constants import ChatAction
 
 from bot.transport.content import Content
@@ -14,6 +21,8 @@ T_co = TypeVar("T_co", covariant=True)
 
 # The General topic of a forum: sends must not name it, chat actions must.
 _GENERAL = 1
+INLINE_START = "inline"
+"""What /start gets from whoever follows a note of inline mode into the private chat."""
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 
@@ -133,6 +142,27 @@ class AnswerButton:
 
     async def make(self, bot: Bot, chat_id: int) -> None:
         await bot.answer_callback_query(self.query_id, self.text or None, show_alert=self.alert or None)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerInline:
+    """Cards for what somebody types behind the bot's name, for that person alone.
+
+    A `note` stands above them and leads into the private chat.
+    """
+
+    method: ClassVar[str] = "answerInlineQuery"
+    repeatable: ClassVar[bool] = True
+    query_id: str
+    cards: Sequence[InlineQueryResultArticle]
+    cache_s: int = 0
+    note: str = ""
+
+    async def make(self, bot: Bot, chat_id: int) -> None:
+        button = InlineQueryResultsButton(self.note, start_parameter=INLINE_START) if self.note else None
+        await bot.answer_inline_query(
+            self.query_id, self.cards, cache_time=self.cache_s, is_personal=True, button=button
+        )
 
 
 @dataclass(frozen=True, slots=True)

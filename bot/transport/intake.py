@@ -25,6 +25,7 @@ from bot.transport.reception import MOST_ATTEMPTS, Dispatch, Journal, OnWaiting,
 T = TypeVar("T")
 
 ALLOWED_UPDATES = ("message", "edited_message", "callback_query", "my_chat_member")
+INLINE_UPDATES = ("inline_query",)
 BATCH = 100
 # Beyond so many updates that wait or are being answered, Telegram keeps the others for us.
 MOST_UNDONE = 1000
@@ -51,6 +52,7 @@ class Intake:
         poll_seconds: float = POLL_SECONDS,
         answer_seconds: float = ANSWER_SECONDS,
         most_undone: int = MOST_UNDONE,
+        inline: bool = False,
     ) -> None:
         self.last_round_trip: float | None = None
         self._bot = bot
@@ -59,6 +61,7 @@ class Intake:
         self._poll_seconds = poll_seconds
         self._answer_seconds = answer_seconds
         self._most_undone = most_undone
+        self._kinds = [*ALLOWED_UPDATES, *(INLINE_UPDATES if inline else ())]
         self._trouble = ""
         self._told_at: dict[str, float] = {}
         self._aloud = False
@@ -118,7 +121,7 @@ class Intake:
             "offset": offset,
             "limit": BATCH,
             "timeout": int(self._poll_seconds),
-            "allowed_updates": list(ALLOWED_UPDATES),
+            "allowed_updates": self._kinds,
         }
         patience = self._poll_seconds + self._answer_seconds
         try:

@@ -5,12 +5,22 @@ Knows budgets, order and repetition; knows nothing of what the texts mean.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from telegram import Bot, InlineKeyboardMarkup
+from telegram import Bot, InlineKeyboardMarkup, InlineQueryResultArticle
 
-from bot.transport.calls import AnswerButton, Delete, Edit, EditMarkup, Other, React, Send, Typing
+from bot.transport.calls import (
+    AnswerButton,
+    AnswerInline,
+    Delete,
+    Edit,
+    EditMarkup,
+    Other,
+    React,
+    Send,
+    Typing,
+)
 from bot.transport.content import Content
 from bot.transport.dispatcher import Clock, Dispatcher, Migrated, Sleep, Stats
 from bot.transport.errors import Closed, MessageGone, Refused, SendUnknown, TransportError, Undeliverable
@@ -144,6 +154,17 @@ class Outbox:
     async def answer_button(self, query_id: str, text: str = "", *, alert: bool = False) -> None:
         """End the waiting sign of a pressed button. One that was pressed too long ago is no error."""
         await self._dispatcher.ask(None, AnswerButton(query_id, text, alert), Priority.SENTIMENT)
+
+    async def answer_inline(
+        self,
+        query_id: str,
+        cards: Sequence[InlineQueryResultArticle],
+        *,
+        cache_s: int = 0,
+        note: str = "",
+    ) -> None:
+        """Offer cards to somebody who types, for `cache_s` seconds. One who typed on is no error."""
+        await self._dispatcher.ask(None, AnswerInline(query_id, cards, cache_s, note), Priority.SENTIMENT)
 
     async def call(
         self,

@@ -163,6 +163,17 @@ async def test_privacy_mode(check: Check, telegram: Running) -> None:
     assert "privacy" not in found.advice
 
 
+async def test_inline_mode_needs_botfather_too(
+    check: Check, environment: dict[str, str], telegram: Running
+) -> None:
+    environment["TANDEM_TELEGRAM__INLINE"] = "true"
+    assert (await check()).faults == []
+    telegram.world.state.inline = False
+    found = await check()
+    assert found.faults == ["inline"]
+    assert "/setinline" in found.advice["inline"]
+
+
 async def test_a_webhook_left_over(check: Check, telegram: Running) -> None:
     telegram.world.state.webhook_url = "https://example.org/a-secret-path"
     found = await check()

@@ -11,7 +11,7 @@ from telegram.error import Conflict
 
 from bot.sandbox.people import Person
 from bot.sandbox.server import Running
-from bot.sandbox.world import UPDATE_LIFETIME_S
+from bot.sandbox.world import DAY_S
 
 NewBot = Callable[[], Awaitable[Bot]]
 
@@ -88,7 +88,7 @@ async def test_an_abandoned_poll_loses_nothing(new_bot: NewBot, ann: Person, run
 
 async def test_updates_expire_after_a_day(bot: Bot, ann: Person, clock: Any) -> None:
     await ann.say("old")
-    clock.advance(UPDATE_LIFETIME_S)
+    clock.advance(DAY_S)
     await ann.say("new")
     assert await texts(bot) == ["new"]
 

@@ -85,7 +85,7 @@ async def _ask(settings: "Telegram") -> list[Finding]:
     try:
         async with asyncio.timeout(ANSWER_S):
             await bot.initialize()
-            return [reached, *_about(bot.bot, await bot.get_webhook_info())]
+            return [reached, *_about(bot.bot, await bot.get_webhook_info(), settings.inline)]
     except InvalidToken:
         return [reached, *(unset or [fault("token", "Telegram does not know it", TOKEN_ADVICE)])]
     except (TelegramError, TimeoutError) as error:
@@ -94,7 +94,7 @@ async def _ask(settings: "Telegram") -> list[Finding]:
         await bot.shutdown()
 
 
-def _about(me: "User", webhook: "WebhookInfo") -> Iterator[Finding]:
+def _about(me: "User", webhook: "WebhookInfo", inline: bool) -> Iterator[Finding]:
     yield Finding("token", f"of @{me.username}")
     if me.can_read_all_group_messages:
         yield Finding("privacy", "mode off: in groups the bot gets every message, and answers those for it")
@@ -103,6 +103,10 @@ def _about(me: "User", webhook: "WebhookInfo") -> Iterator[Finding]:
             "privacy",
             "mode on: in groups the bot gets commands and replies to it, but perhaps no mentions",
             advice="@BotFather, /setprivacy, Disable lets mentions through; then add the bot to its groups again",
+        )
+    if inline and not me.supports_inline_queries:
+        yield fault(
+            "inline", "off at Telegram, though telegram.inline is on", "send /setinline to @BotFather"
         )
     if webhook.url:
         # The rest of such an address is often a secret.

@@ -39,7 +39,7 @@ def get_me(api: Api, _: Params) -> JsonObject:
     return wire.user(api.world.bot) | {
         "can_join_groups": True,
         "can_read_all_group_messages": api.world.state.privacy == "off",
-        "supports_inline_queries": False,
+        "supports_inline_queries": api.world.state.inline,
         "can_connect_to_business": False,
         "has_main_web_app": False,
     }

@@ -22,7 +22,7 @@ const WORDS = {
     spoiler: "Hidden text, press to show", failed: (why) => `Not possible: ${why}`, offline: "The sandbox cannot be reached",
     options: "Chat options", attach: "Send something else", photoOrFile: "Picture or file…", photo: "Picture", file: "File", voice: "Voice message",
     sticker: "Sticker", poll: "Poll", samplePoll: "Tea or coffee?\nTea\nCoffee",
-    deletedMessage: "Deleted message", anonymous: "Anonymous admin", more: "More", copied: "Copied",
+    cards: "Cards of the bot", via: (name) => `via @${name}`, deletedMessage: "Deleted message", anonymous: "Anonymous admin", more: "More", copied: "Copied",
   },
   zh: {
     sandbox: "沙盒", note: "这是本机上的 Telegram 替身，你写的内容不会离开这台机器。",
@@ -45,7 +45,7 @@ const WORDS = {
     spoiler: "隐藏的文字，点按显示", failed: (why) => `无法完成：${why}`, offline: "无法连接沙盒",
     options: "聊天选项", attach: "发送其他内容", photoOrFile: "图片或文件…", photo: "图片", file: "文件", voice: "语音消息",
     sticker: "贴纸", poll: "投票", samplePoll: "喝茶还是咖啡？\n茶\n咖啡",
-    deletedMessage: "已删除的消息", anonymous: "匿名管理员", more: "更多", copied: "已复制",
+    cards: "机器人的卡片", via: (name) => `通过 @${name}`, deletedMessage: "已删除的消息", anonymous: "匿名管理员", more: "更多", copied: "已复制",
   },
 };
 

@@ -47,6 +47,7 @@ function bubble(message, author, named) {
   return h(
     "div", { class: "bubble", onclick: (event) => clicked(event, message) },
     named && h("div", { class: `author author-${Math.abs(author.id) % 7}` }, author.name),
+    message.via_bot && h("div", { class: "via", data: { testid: "via" } }, words.via(userOf(store.bot).username)),
     replied && quote(message.reply_to),
     message.attachment && attachmentNode(message.attachment),
     said(message),

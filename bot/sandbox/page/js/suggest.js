@@ -1,11 +1,14 @@
-// Suggestions above the composer: the bot's commands after "/", people after "@".
+// Suggestions above the composer: the bot's commands after "/", people after "@", its cards after "@bot ".
 
 import { h } from "./dom.js";
 import { words } from "./i18n.js";
+import { attempt } from "./overlay.js";
 import { portrait } from "./portrait.js";
-import { activeChat, store, userOf } from "./store.js";
+import { activeChat, here, startBot, store, userOf } from "./store.js";
 
 const COMMAND = /^\/(\w*)$/;
+const INLINE = /^@(\w+)\s(.*)$/s;
+const PAUSE_MS = 300;
 const MENTION = /(?:^|\s)@(\w*)$/;
 
 /** A list box over `input`; `choose` gets the whole new text of the composer. */
@@ -13,10 +16,11 @@ export function suggestions(input, choose) {
   const box = h("div", { class: "suggestions", role: "listbox", id: "suggestions", hidden: true, data: { testid: "suggestions" } });
   let items = [];
   let at = 0;
+  let looked = 0;
 
-  function show(found, label) {
+  function show(found, label, first = 0) {
     items = found;
-    at = 0;
+    at = first;
     box.setAttribute("aria-label", label);
     box.replaceChildren(...items.map(option));
     box.hidden = items.length === 0;
@@ -41,7 +45,9 @@ export function suggestions(input, choose) {
   function take(index) {
     const item = items[index];
     close();
-    choose(item.text, item.send);
+    if (item.take) choose("", false);
+    if (item.take) attempt(item.take());
+    else choose(item.text, item.send);
   }
 
   function close() {
@@ -53,19 +59,38 @@ export function suggestions(input, choose) {
   /** Look again at what stands before the cursor. */
   function update() {
     const before = input.value.slice(0, input.selectionStart);
+    looked += 1;
     const command = COMMAND.exec(before);
     const mention = activeChat()?.type !== "private" && MENTION.exec(before);
     if (command) show(commands(command[1]), words.commands);
     else if (mention) show(people(mention[1], before, input.value), words.mentions);
     else close();
+    const inline = INLINE.exec(input.value);
+    if (inline?.[1].toLowerCase() === userOf(store.bot).username) offer(inline[2]);
+  }
+
+  /** Inline mode: cards for what stands behind the bot's name, once the typing pauses. None is chosen by itself. */
+  async function offer(text) {
+    const mine = looked;
+    await new Promise((done) => setTimeout(done, PAUSE_MS));
+    if (mine !== looked) return;
+    const answer = await here("inline", { text }).catch(() => ({ results: [] }));
+    if (mine !== looked || !input.value) return;
+    const cards = answer.results.map((card) => ({
+      label: card.title, about: card.description, take: () => here("choose", { query: answer.query, result: card.id }),
+    }));
+    const { button } = answer;
+    const note = button ? [{ label: button.text, about: "", take: () => startBot(button.start_parameter) }] : [];
+    show([...note, ...cards], words.cards, -1);
   }
 
   /** Arrow keys, Enter, Tab and Escape belong to the list while it is open. */
   function key(event) {
     if (box.hidden) return false;
     const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (move) at = (at + move + items.length) % items.length;
-    else if (event.key === "Enter" || event.key === "Tab") take(at);
+    const takes = (event.key === "Enter" || event.key === "Tab") && at >= 0;
+    if (move) at = at < 0 ? 0 : (at + move + items.length) % items.length;
+    else if (takes) take(at);
     else if (event.key === "Escape") close();
     else return false;
     event.preventDefault();
