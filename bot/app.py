@@ -19,6 +19,7 @@ from telegram.ext import ApplicationBuilder
 
 from bot.config import Config, ConfigError, ModelSettings, data_home
 from bot.config import Sentiment as SentimentSettings
+from bot.definitions import Classification, Generation
 from bot.engine.backend import BackendUnusable
 from bot.engine.checkpoint import UnsupportedModel, read_architecture
 from bot.handlers.access import AccessHandler, Rules
@@ -36,7 +37,7 @@ from bot.handlers.groups import GroupsHandler
 from bot.handlers.inline import InlineHandler
 from bot.handlers.keyboards import AGAIN, FORGET, STOP
 from bot.handlers.media import MediaHandler
-from bot.handlers.menu import publish_menus
+from bot.handlers.menu import Descriptions, publish_menus
 from bot.handlers.mood import MoodHandler
 from bot.handlers.privacy import PrivacyHandler
 from bot.handlers.questions import Questions
@@ -48,6 +49,7 @@ from bot.handlers.running import RunningAnswers
 from bot.handlers.screen import Screen
 from bot.handlers.sentiment import SentimentHandler
 from bot.handlers.stats import StatsHandler
+from bot.handlers.tasks import TasksHandler
 from bot.handlers.waiting import WaitingHandler
 from bot.history.access import Access
 from bot.history.database import Database
@@ -66,6 +68,7 @@ from bot.observe.heartbeat import beat
 from bot.observe.incidents import Incidents
 from bot.observe.reading import Instruments
 from bot.tasks.chat import Chat
+from bot.tasks.custom import Classifier, Writer
 from bot.tasks.sentiment import Mood, Sentiment
 from bot.transport.client import make_bot
 from bot.transport.errors import TransportError
@@ -155,7 +158,8 @@ async def running(
             config, bot, model, store, access, personal, feedback, outbox, instruments, clock
         )
         await stack.enter_async_context(_initialized(dispatcher))
-        await stack.enter_async_context(_background(publish_menus(outbox, config.telegram.admins)))
+        menus = publish_menus(outbox, config.telegram.admins, _descriptions(config))
+        await stack.enter_async_context(_background(menus))
         polling = intake.run(journal, dispatcher.process_update, on_waiting)
         await stack.enter_async_context(_background(polling, lambda: intake.stop(SHUTDOWN_SECONDS)))
         alarm = _alarm(config, store, outbox, instruments)
@@ -243,19 +247,22 @@ def build(
         config.chat.history_tokens,
         file_tokens=_file_tokens(config),
     )
+    tasks = config.enabled_tasks
+    classifiers, writers = _tasks(config, model)
     replies, counters = Replies(outbox), instruments.counters
     refusals, admins, rules = Refusals(outbox, replies), Admins(config.telegram.admins), _rules(config)
     edits, screen = Edits(), Screen(store, outbox)
-    questions = Questions(bot.bot, edits)
+    questions = Questions(bot.bot, edits, tasks)
     answers = RunningAnswers(
         expected_s=lambda: config.chat.max_new_tokens / max(model.load().tokens_per_s, 1)
     )
     documents = Documents(Files(outbox), chat, replies)
-    talk = ChatHandler(store, screen, replies, answers, questions, documents, sentiment, chat)
+    talk = ChatHandler(store, screen, replies, answers, questions, documents, sentiment, chat, writers)
     corrections = FeedbackHandler(bot.id, feedback, screen, replies, refusals)
     judge = SentimentHandler(sentiment, corrections, replies)
     control = ControlHandler(store, replies, answers, edits, questions, talk)
-    account = AccountHandler(store, chat, replies)
+    custom = TasksHandler(store, replies, questions, documents, talk, classifiers, writers)
+    account = AccountHandler(store, chat, replies, _descriptions(config))
     stats = StatsHandler(admins, store, instruments.read, replies, refusals, clock)
     admin = AdminHandler(bot.bot, rules.mode == "invite", admins, access, outbox, replies, refusals, clock)
     privacy = PrivacyHandler(
@@ -287,13 +294,15 @@ def build(
         "invite": admin.on_invite,
         "block": admin.on_block,
         "unblock": admin.on_unblock,
+        **dict.fromkeys(tasks, custom.on_task),
     }
     buttons = {STOP: control.on_stop_button, AGAIN: control.on_again_button, FORGET: privacy.on_forget_button}
     inline = InlineHandler(sentiment, outbox, config.telegram.inline)
-    gate = AccessHandler(bot.bot, rules, admins, access, store, refusals, counters, commands, clock)
+    gate = AccessHandler(bot.bot, rules, admins, access, store, refusals, counters, commands, tasks, clock)
     routes = Routes(
         gate=gate.on_update,
         commands=commands,
+        captions=dict.fromkeys(tasks, custom.on_task),
         words=talk.on_message,
         media=MediaHandler(bot.bot, replies, talk, judge, clock).on_media,
         edited=control.on_edit,
@@ -307,6 +316,23 @@ def build(
     dispatcher = ApplicationBuilder().bot(bot).updater(None).build()
     routes.add_to(dispatcher)
     return dispatcher, WaitingHandler(store, screen, answers, questions, talk).on_waiting
+
+
+def _tasks(config: Config, model: Model) -> tuple[dict[str, Classifier], dict[str, Writer]]:
+    """What the operator's definitions make of the model."""
+    classifiers: dict[str, Classifier] = {}
+    writers: dict[str, Writer] = {}
+    for name, task in config.enabled_tasks.items():
+        match task:
+            case Classification():
+                classifiers[name] = Classifier(model, name, task)
+            case Generation():
+                writers[name] = Writer(model, task, config.model.context)
+    return classifiers, writers
+
+
+def _descriptions(config: Config) -> Descriptions:
+    return {name: task.description for name, task in config.enabled_tasks.items()}
 
 
 def _alarm(config: Config, store: Store, outbox: Outbox, instruments: Instruments) -> Alarm:

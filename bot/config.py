@@ -4,7 +4,9 @@ Knows the names, types and ranges of all settings, and nothing of the parts that
 `config.example.toml` explains every value; a test keeps the two equal.
 """
 
+import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -23,6 +25,8 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bot.definitions import Classification, Generation, Name, Task, explain, with_built_in
 
 ENV_PREFIX = "TANDEM_"
 CONFIG_FILE_VARIABLE = "TANDEM_CONFIG"
@@ -242,12 +246,25 @@ class Config(BaseSettings):
     model: ModelSettings = Field(default_factory=ModelSettings)
     chat: Chat = Field(default_factory=Chat)
     sentiment: Sentiment = Field(default_factory=Sentiment)
+    tasks: dict[Name, Task] = Field(default_factory=dict)
     database: Database = Field(default_factory=Database)
     log: Log = Field(default_factory=Log)
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def add_built_in(cls, value: object) -> object:
+        """What the bot brings is there without a word."""
+        return with_built_in(value)
 
     @model_validator(mode="after")
     def check_room(self) -> Self:
         """A prompt and its answer share the context."""
+        for name, task in self.tasks.items():
+            if isinstance(task, Generation) and task.max_new_tokens >= self.model.context:
+                raise ValueError(
+                    f"tasks.{name}.max_new_tokens = {task.max_new_tokens}: "
+                    f"must be less than model.context = {self.model.context}"
+                )
         needed = self.chat.history_tokens + self.chat.max_new_tokens
         if needed >= self.model.context:
             raise ValueError(
@@ -255,6 +272,11 @@ class Config(BaseSettings):
                 f"must be less than model.context = {self.model.context}"
             )
         return self
+
+    @property
+    def enabled_tasks(self) -> dict[str, Classification | Generation]:
+        """Those that are not switched off, by name."""
+        return {name: task for name, task in self.tasks.items() if task.enabled}
 
     @property
     def heartbeat_file(self) -> Path:
@@ -282,7 +304,8 @@ def load(path: Path | None = None) -> Config:
     variables = _variables()
     variable = variables.pop(CONFIG_FILE_VARIABLE, "")
     known = set(_known_variables())
-    for unknown in sorted(variables.keys() - known):
+    _check_tasks(variables)
+    for unknown in sorted(name for name in variables.keys() - known if not _TASK.fullmatch(name)):
         close = get_close_matches(unknown, known, n=1, cutoff=0.85)
         hint = f"did you mean {close[0]}?" if close else "see config.example.toml for the names"
         raise ConfigError(f"unknown environment variable {unknown}: {hint}")
@@ -312,6 +335,21 @@ def _variables() -> dict[str, str]:
     return {name: value for name, value in ours if name.startswith(ENV_PREFIX)}
 
 
+_TASK = re.compile(rf"{ENV_PREFIX}TASKS__\w+?__(\w+)")
+_STRUCTURED = ("DESCRIPTION", "LABELS", "EXAMPLES")
+
+
+def _check_tasks(variables: Mapping[str, str]) -> None:
+    """What is a table or a list in the file is JSON in a variable."""
+    for name, value in variables.items():
+        task = _TASK.fullmatch(name)
+        if task and value and task[1] in _STRUCTURED:
+            try:
+                json.loads(value)
+            except ValueError:
+                raise ConfigError(f'{name}: must be JSON, such as ["text"] or {{"en": "text"}}') from None
+
+
 def _known_variables() -> Iterator[str]:
     for section in Config.model_fields:
         yield from (f"{ENV_PREFIX}{section}__{key}".upper() for key in _keys(section))
@@ -327,6 +365,9 @@ def _keys(section: str) -> Mapping[str, FieldInfo]:
 def _explain(error: ValidationError) -> Iterator[str]:
     """One line per problem: key, value (never a secret's), what is allowed."""
     for problem in error.errors(include_url=False):
+        if problem["loc"][:1] == ("tasks",) and len(problem["loc"]) > 1:
+            yield _plain(explain(problem))
+            continue
         section, key, *_ = (*map(str, problem["loc"]), "", "")
         message = _plain(problem["msg"])
         name = f"{section}.{key}" if key else section

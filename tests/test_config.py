@@ -60,7 +60,8 @@ def shown(config: Config) -> dict[str, dict[str, Any]]:
                 return str(value)
         return value
 
-    return {name: {key: plain(value) for key, value in section} for name, section in config}
+    sections = {name: section for name, section in config if name != "tasks"}  # tests/test_definitions.py
+    return {name: {key: plain(value) for key, value in section} for name, section in sections.items()}
 
 
 def another(section: str, key: str, default: object) -> object:

@@ -30,7 +30,7 @@ REMINDER_S = 30.0
 """Whoever goes on after a refusal is told again so often."""
 
 COSTLY = frozenset({"ask", "retry", "sentiment"})
-"""The commands that make the model work; the others are free, so that they also work when a day is used up."""
+"""The commands that make the model work, as the operator's tasks do; the others also work when a day is used up."""
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +78,7 @@ class AccessHandler:
         refusals: Refusals,
         counters: Counters,
         commands: Collection[str],
+        tasks: Collection[str],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._me = me
@@ -88,6 +89,7 @@ class AccessHandler:
         self._refusals = refusals
         self._counters = counters
         self._commands = frozenset(commands)
+        self._costly = COSTLY | frozenset(tasks)
         self._clock = clock
         self._rate = RateLimit(rules.messages_per_minute)
         self._told = OnceInAWhile(REMINDER_S)
@@ -137,7 +139,7 @@ class AccessHandler:
             return None
         if self._rate.wait((chat, sender), self._written_at(update)) > 0:
             return Refusal.TOO_FAST
-        if _makes_work(update) and not await self._spend(update, chat):
+        if _makes_work(update, self._costly) and not await self._spend(update, chat):
             return Refusal.USED_UP
         return None
 
@@ -227,7 +229,7 @@ def _places(update: Update) -> tuple[int, int]:
     return user_id, user_id
 
 
-def _makes_work(update: Update) -> bool:
+def _makes_work(update: Update, costly: Collection[str]) -> bool:
     """Whether the model will be asked."""
     if update.callback_query is not None:
         press = read(update.callback_query.data or "")
@@ -236,7 +238,7 @@ def _makes_work(update: Update) -> bool:
     if message is None:
         return update.inline_query is not None and bool(update.inline_query.query.strip())
     command = command_of(message)
-    return says_something(message) if command is None else command in COSTLY
+    return says_something(message) if command is None else command in costly
 
 
 def _start_code(message: Message | None) -> str | None:

@@ -3,6 +3,7 @@
 from telegram import Update
 
 from bot.handlers.context import Context
+from bot.handlers.menu import Descriptions, described
 from bot.handlers.replies import Replies
 from bot.handlers.words import translate_for
 from bot.history.store import Store
@@ -13,10 +14,11 @@ from bot.transport.triggers import conversation_key
 class AccountHandler:
     """Commands about one's own conversation with the bot."""
 
-    def __init__(self, store: Store, chat: Chat, replies: Replies) -> None:
+    def __init__(self, store: Store, chat: Chat, replies: Replies, tasks: Descriptions) -> None:
         self._store = store
         self._chat = chat
         self._replies = replies
+        self._tasks = tasks
 
     async def on_start(self, update: Update, _context: Context) -> None:
         """/start"""
@@ -47,7 +49,8 @@ class AccountHandler:
                 "/mood – your own mood, day by day; /mood dark for dark screens; in a group only of that group\n"
                 "/privacy – what I keep about you; /export and /forget give it to you and delete it\n"
                 "/help – this list"
-            ),
+            )
+            + "".join(f"\n/{name} – {does}" for name, does in described(self._tasks, _)),
         )
 
     async def on_new(self, update: Update, _context: Context) -> None:

@@ -5,7 +5,7 @@ Every step is stored before the next one, so that a turn which was cut off anywh
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from telegram import Update
 
@@ -15,11 +15,19 @@ from bot.handlers.questions import Question, Questions
 from bot.handlers.replies import Replies
 from bot.handlers.running import RunningAnswers
 from bot.handlers.screen import Screen
-from bot.handlers.words import Translate, failure_line, interrupted_line, translate_for
+from bot.handlers.words import (
+    Translate,
+    failure_line,
+    gone_line,
+    interrupted_line,
+    shortened_line,
+    translate_for,
+)
 from bot.history.records import Turn, TurnState, Verdict
 from bot.history.store import Store
 from bot.model.api import Finish, ModelError
 from bot.tasks.chat import Answer, Chat, Exchange
+from bot.tasks.custom import Writer
 from bot.tasks.sentiment import Sentiment
 from bot.transport.render import stopped
 
@@ -33,7 +41,7 @@ PAST_TURNS = 200
 
 
 class ChatHandler:
-    """Answers what is said to the bot."""
+    """Answers what is said to the bot, and writes what its tasks ask for."""
 
     def __init__(
         self,
@@ -45,6 +53,7 @@ class ChatHandler:
         documents: Documents,
         sentiment: Sentiment,
         chat: Chat,
+        writers: Mapping[str, Writer],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
@@ -56,25 +65,27 @@ class ChatHandler:
         self._documents = documents
         self._sentiment = sentiment
         self._chat = chat
+        self._writers = writers
 
     async def on_message(self, update: Update, _context: Context) -> None:
         """Any text; what is not meant for the bot is left alone."""
         question = self._questions.of(update)
         if question is not None:
-            await self._take_up(update, question)
+            await self.take_up(update, question)
 
     async def on_ask(self, update: Update, _context: Context) -> None:
         """/ask: the way to ask that works in every group."""
         question = self._questions.of(update)
         if question is not None:
-            await self._take_up(update, question)
+            await self.take_up(update, question)
         else:
             _ = translate_for(update)
             await self._replies.say(
                 update, _("Write your question behind /ask, or reply to a message with it.")
             )
 
-    async def _take_up(self, update: Update, question: Question) -> None:
+    async def take_up(self, update: Update, question: Question) -> None:
+        """The question's turn, from its beginning to its end, when the conversation is free."""
         whole = await self._documents.included(update, question)
         if whole is None:
             return
@@ -92,6 +103,7 @@ class ChatHandler:
             user_id=message.from_user.id if message.from_user else question.key.user_id,
             message_id=message.message_id,
             question=question.text,
+            task=question.task,
             context=await self._context(question),
             waiting=waiting,
         )
@@ -119,9 +131,13 @@ class ChatHandler:
         """Verdict and answer, asked for together; returns the turn with its final text stored."""
         past = await self._store.recent_turns(turn.conversation, PAST_TURNS)
         exchanges = [Exchange(old.id, old.prompt, old.reply) for old in past]
-        async with self._chat.start(turn.conversation, exchanges, turn.prompt, again=again) as answer:
+        writer = self._writers.get(turn.task) if turn.task else self._chat
+        if writer is None:
+            return await self._store.finish_turn(turn.id, gone_line(turn.task, _), "failed")
+        async with writer.start(turn.conversation, exchanges, turn.prompt, again=again) as answer:
             with self._running.writing(turn.conversation, turn.id, answer) as running:
-                await self._judge(turn, _)
+                if not turn.task:
+                    await self._judge(turn, _)
                 turn = await self._screen.open(turn, _)
                 self._screen.strip(await self._store.turn_before(turn))
                 turn = await self._screen.grow(turn, answer, _)
@@ -154,6 +170,8 @@ def _final(answer: Answer, finish: Finish, _: Translate) -> tuple[str, TurnState
     text = answer.text.strip()
     match finish.reason:
         case "stop" | "length":
+            if answer.shortened:
+                text = f"{text}\n\n{shortened_line(_)}"
             return text or _("(I have nothing to say to that.)"), "done"
         case "cancelled":
             return stopped(text), "stopped"

@@ -82,7 +82,7 @@ class ControlHandler:
         message, key, text = question.message, question.key, question.text
         self._edits.note(message, text)
         last = await self._store.last_turn(key)
-        if last is None or last.message_id != message.message_id:
+        if last is None or (last.message_id, last.task) != (message.message_id, question.task):
             return
         if last.question != text:
             self._running.supersede(key, last.id)

@@ -1,7 +1,7 @@
 """The command menus that Telegram shows: for private chats, groups, their admins and ours, in every language."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from enum import Flag, auto
 from functools import partial
 
@@ -15,10 +15,16 @@ from telegram import (
     BotCommandScopeChat,
 )
 
-from bot.handlers.words import Translate
+from bot.definitions import Language
+from bot.handlers.words import Translate, in_their_language
 from bot.locales import LANGUAGES, translation
 from bot.transport.errors import CallFailed
 from bot.transport.outbox import Outbox
+
+Descriptions = Mapping[str, Mapping[Language, str]]
+"""What the operator's tasks do: by command and language."""
+
+NO_TASKS: Descriptions = {}
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +46,7 @@ SCOPES: dict[Place, BotCommandScope] = {
 }
 
 
-def commands(_: Translate) -> list[tuple[str, str, Place]]:
+def commands(_: Translate, tasks: Descriptions = NO_TASKS) -> list[tuple[str, str, Place]]:
     """Every command of a menu: its name, what it does, and where it is listed."""
     return [
         ("ask", _("ask me something, or about a message"), Place.GROUP | Place.GROUP_ADMIN),
@@ -52,6 +58,7 @@ def commands(_: Translate) -> list[tuple[str, str, Place]]:
         ("privacy", _("what I keep about you"), Place.EVERYWHERE),
         ("export", _("your own data as a file"), Place.PRIVATE | Place.ADMIN),
         ("forget", _("delete all that I keep about you"), Place.PRIVATE | Place.ADMIN),
+        *((name, does, Place.EVERYWHERE) for name, does in described(tasks, _)),
         ("help", _("what I can do"), Place.EVERYWHERE),
         ("stats", _("how the bot is doing"), Place.ADMIN),
         ("invite", _("invite people"), Place.ADMIN),
@@ -60,19 +67,24 @@ def commands(_: Translate) -> list[tuple[str, str, Place]]:
     ]
 
 
-def menu(place: Place, _: Translate) -> list[BotCommand]:
+def described(tasks: Descriptions, _: Translate) -> list[tuple[str, str]]:
+    """The commands of tasks, and what they do in the reader's language."""
+    return [(name, in_their_language(description, _)) for name, description in tasks.items()]
+
+
+def menu(place: Place, _: Translate, tasks: Descriptions = NO_TASKS) -> list[BotCommand]:
     """What is listed in one place."""
-    return [BotCommand(name, does) for name, does, where in commands(_) if place in where]
+    return [BotCommand(name, does) for name, does, where in commands(_, tasks) if place in where]
 
 
-async def publish_menus(outbox: Outbox, admins: Collection[int]) -> None:
+async def publish_menus(outbox: Outbox, admins: Collection[int], tasks: Descriptions = NO_TASKS) -> None:
     """Set all menus. A menu that cannot be set is no reason not to work."""
     scopes = [*SCOPES.items(), *((Place.ADMIN, BotCommandScopeChat(admin)) for admin in admins)]
     for language in LANGUAGES:
         # English is also what everybody else sees, so it is set without a language.
         code = None if language == "en" else language.split("_")[0]
         for place, scope in scopes:
-            listed = menu(place, translation(language).gettext)
+            listed = menu(place, translation(language).gettext, tasks)
             try:
                 await outbox.call("setMyCommands", partial(_set, listed, scope, code))
             except CallFailed as error:

@@ -1,5 +1,6 @@
 """Questions: what somebody asks of the bot, in which words, and about what. Knows neither the history nor the model."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from telegram import Document, Message, Update, User
@@ -7,7 +8,14 @@ from telegram import Document, Message, Update, User
 from bot.conversation import ConversationKey
 from bot.handlers.edits import Edits
 from bot.transport.files import text_document
-from bot.transport.triggers import addressed_text, asked_text, conversation_key, is_addressed, words_of
+from bot.transport.triggers import (
+    addressed_text,
+    command_of,
+    conversation_key,
+    is_addressed,
+    text_behind,
+    words_of,
+)
 
 LONGEST_QUOTE = 2000
 
@@ -31,7 +39,10 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One message to the bot. `document` is the file that it brings or replies to, `file` what that says."""
+    """One message to the bot. `document` is the file that it brings or replies to, `file` what that says.
+
+    `task` is the command of a task, and `about` the message with the words for it.
+    """
 
     key: ConversationKey
     message: Message
@@ -39,37 +50,56 @@ class Question:
     quote: Quote | None
     document: Document | None = None
     file: str = ""
+    task: str = ""
+    about: int = 0
 
 
 class Questions:
-    """Finds them in updates."""
+    """Finds them in updates. `tasks` are commands that ask for something else than an answer."""
 
-    def __init__(self, me: User, edits: Edits) -> None:
+    def __init__(self, me: User, edits: Edits, tasks: Collection[str] = ()) -> None:
         self._me = me
         self._edits = edits
+        self._tasks = tasks
 
     def of(self, update: Update) -> Question | None:
         """What a new or edited message asks; None for what is not meant for the bot, or says nothing.
 
         A reply without words of its own, by /ask or a mention, asks what the message says that it replies to.
-        The text is empty where a file alone says what is asked.
+        The text is empty where a file alone says what is asked, and where a task is about what was said before.
         """
         message, key = update.message or update.edited_message, conversation_key(update)
-        text = None if message is None else self._text(message)
-        if message is None or key is None or text is None:
+        if message is None or key is None:
             return None
-        quote, document = _quote(message), _document(message)
-        if update.message is None:
-            document = None  # what the file says is known since the message was new
+        # What a file says is known since the message was new.
+        document = _document(message) if update.message is not None else None
+        text = text_behind(message, self._me, self._tasks)
+        if text is not None:
+            return self._of_task(message, key, self._newest(update, text), document)
+        text = self._text(message)
+        if text is None:
+            return None
+        quote = _quote(message)
         if not text and document is None:
             return Question(key, message, quote.text, None) if quote else None
-        if update.message is not None:
-            text = self._edits.newest(message, text)
-        return Question(key, message, text, quote, document)
+        return Question(key, message, self._newest(update, text), quote, document)
+
+    def _of_task(
+        self, message: Message, key: ConversationKey, text: str, document: Document | None
+    ) -> Question:
+        """A task is about the words behind its command, a file, or the message that it replies to."""
+        about, quote = message.message_id, _quote(message)
+        if not text and document is None and quote is not None:
+            text, about = quote.text, quote.message_id
+        return Question(key, message, text, None, document, task=command_of(message) or "", about=about)
+
+    def _newest(self, update: Update, text: str) -> str:
+        """What a new message says now."""
+        return self._edits.newest(update.message, text) if update.message is not None else text
 
     def _text(self, message: Message) -> str | None:
         """What a message says to the bot; None for what is not meant for it."""
-        text = asked_text(message, self._me)
+        text = text_behind(message, self._me, {"ask"})
         if text is None:
             text = addressed_text(message, self._me)
         if text is None and text_document(message) is not None and is_addressed(message, self._me):

@@ -24,6 +24,7 @@ class Replies:
         *,
         reply_to: int | None = None,
         markup: InlineKeyboardMarkup | None = None,
+        silent: bool = False,
     ) -> None:
         """Plain text, in the update's chat and topic; in a group as a reply, so that it is clear to whom."""
         message, key = update.effective_message, conversation_key(update)
@@ -37,6 +38,7 @@ class Replies:
             priority=Priority.FINAL,
             thread_id=key.thread_id,
             reply_to=reply_to,
+            silent=silent,
         )
 
     async def send_photo(self, update: Update, picture: bytes, caption: str = "") -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from telegram import Update
+from telegram import Message, Update
 from telegram.ext import (
     Application,
     CallbackQueryHandler,
@@ -17,6 +17,7 @@ from telegram.ext import (
 )
 
 from bot.handlers.context import Context
+from bot.transport.triggers import command_of
 
 Dispatcher = Application[Any, Any, Any, Any, Any, Any]
 Callback = Callable[[Update, Context], Coroutine[Any, Any, None]]
@@ -28,15 +29,27 @@ PAUSE = -2
 """Before the gate, which counts: whoever types an inline query is waited for."""
 
 
+class _CaptionCommand(filters.MessageFilter):
+    """A command in a caption; CommandHandler looks for commands in texts alone."""
+
+    def __init__(self, command: str) -> None:
+        super().__init__()
+        self._command = command
+
+    def filter(self, message: Message) -> bool:
+        return message.caption is not None and command_of(message) == self._command
+
+
 @dataclass(frozen=True, slots=True)
 class Routes:
     """The handlers. `gate` sees every update first and may stop it; `commands` are by name.
 
-    `typed` sees inline queries even before the gate.
+    `typed` sees inline queries even before the gate. Those of `captions` are also heard below a picture or a file.
     """
 
     gate: Callback
     commands: Mapping[str, Callback]
+    captions: Mapping[str, Callback]
     words: Callback
     media: Callback
     edited: Callback
@@ -53,6 +66,8 @@ class Routes:
         dispatcher.add_handler(TypeHandler(Update, self.gate), group=GATE)
         for name, handler in self.commands.items():
             dispatcher.add_handler(CommandHandler(name, handler, filters=new))
+        for name, handler in self.captions.items():
+            dispatcher.add_handler(MessageHandler(new & _CaptionCommand(name), handler))
         dispatcher.add_handler(MessageHandler(new & (filters.TEXT | filters.CAPTION), self.words))
         dispatcher.add_handler(MessageHandler(new & filters.ATTACHMENT, self.media))
         dispatcher.add_handler(MessageHandler(edited, self.edited))

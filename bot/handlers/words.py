@@ -1,9 +1,10 @@
 """The bot's own sentences, in the reader's language. Pure: no calls, no state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from telegram import Update
 
+from bot.definitions import Language, said
 from bot.history.records import Verdict as Judged
 from bot.locales import language_of, translation
 from bot.model.api import Finish, Queued
@@ -38,6 +39,21 @@ def mood_name(mood: str, _: Translate) -> str:
     return {"positive": _("positive"), "negative": _("negative"), "neutral": _("neutral")}[mood]
 
 
+def in_their_language(text: Mapping[Language, str], _: Translate) -> str:
+    """What the operator wrote, for a reader whose catalogue translates `en` by its own name."""
+    return said(text, _("en"))
+
+
+def label_line(label: Mapping[Language, str], probability: float, _: Translate) -> str:
+    """`🤬 toxic · 97%`"""
+    return f"{in_their_language(label, _)} · {probability:.0%}"
+
+
+def shortened_line(_: Translate) -> str:
+    """What stands below an answer about a part of a text."""
+    return _("✂️ This was too long for me: I read its beginning and its end.")
+
+
 def queued_line(queued: Queued, _: Translate) -> str:
     """What a waiting person sees."""
     if queued.estimate_s < 1:
@@ -55,6 +71,11 @@ def failure_line(finish: Finish, _: Translate) -> str:
             return _("⚠️ Too many people are asking right now. Please try again in a minute.")
         case _:
             return _("⚠️ Something went wrong on my side. Please send your message again.")
+
+
+def gone_line(task: str, _: Translate) -> str:
+    """What stands where a task was begun that the configuration has no more."""
+    return _("⚠️ I do not know /{name} any more.").format(name=task)
 
 
 def interrupted_line(_: Translate) -> str:

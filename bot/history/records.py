@@ -62,7 +62,8 @@ class Opinions:
 class Turn:
     """One user message and what became of it.
 
-    `context` is what the question is about: a quoted message, a file. A final text is stored first (`state`
+    `context` is what the question is about: a quoted message, a file; `task` names what was asked for, and is empty
+    for an answer. A final text is stored first (`state`
     leaves "running") and delivered after (`delivered`), so that it can be delivered again. `attempts` counts
     the beginnings, 1 at first.
     """
@@ -82,11 +83,12 @@ class Turn:
     reply: str
     delivered: bool
     usage: Usage | None
+    task: str = ""
 
     @property
     def prompt(self) -> str:
         """What the model is told: the question, below what it is about."""
-        return f"{self.context}\n\n{self.question}" if self.context else self.question
+        return "\n\n".join(filter(None, (self.context, self.question)))
 
 
 @dataclass(frozen=True, slots=True)

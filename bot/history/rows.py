@@ -36,6 +36,7 @@ def turn_of(row: Row[Any]) -> Turn:
         reply=row.reply,
         delivered=row.delivered,
         usage=_usage(row),
+        task=row.task,
     )
 
 

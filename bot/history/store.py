@@ -41,6 +41,7 @@ class Store:
         message_id: int,
         question: str,
         context: str = "",
+        task: str = "",
         waiting: bool = False,
     ) -> Turn:
         """The turn of a journalled update: a new one, or on a replay the existing one, its attempts counted.
@@ -60,6 +61,7 @@ class Store:
                     message_id=message_id,
                     question=question,
                     context=context,
+                    task=task,
                     created_at=self._clock(),
                     attempts=attempt,
                     state="running",
@@ -136,8 +138,8 @@ class Store:
 
     @reads
     async def recent_turns(self, connection: AsyncConnection, key: ConversationKey, limit: int) -> list[Turn]:
-        """The newest answered turns since the last reset, oldest first: what a prompt may know."""
-        answered = turns.c.state.in_(("done", "stopped")) & (turns.c.reply != "")
+        """The newest answered turns of chat since the last reset, oldest first: what a prompt may know."""
+        answered = turns.c.state.in_(("done", "stopped")) & (turns.c.reply != "") & (turns.c.task == "")
         return await self._turns(connection, self._of(key), SINCE_RESET, answered, newest=limit)
 
     @reads

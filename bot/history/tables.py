@@ -122,6 +122,7 @@ turns = Table(
     Column("first_token_s", Float),
     Column("total_s", Float),
     Column("context", Words, nullable=False, server_default=""),
+    Column("task", String(32), nullable=False, server_default=""),
     Index(None, "conversation_id", "id"),
     Index(None, "delivered", "id"),
     Index(None, "created_at"),

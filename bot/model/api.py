@@ -127,7 +127,8 @@ class Model(Protocol):
     ) -> AsyncGenerator[Queued | Delta | Finish]:
         """Answer `messages` piece by piece; the last event is the one Finish. Closing the iterator cancels.
 
-        `conversation` names whose computed past may be continued.
+        `conversation` names whose computed past may be continued. Without one, everything but the last message
+        is taken for the constant start of a task's prompts, which is kept computed.
         """
         ...
 

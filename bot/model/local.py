@@ -136,7 +136,7 @@ class LocalModel:
         prompt = self._encoder.prompt(messages)
         request = Generate(
             prompt.tokens,
-            prefix=prompt.system,
+            prefix=prompt.constant if conversation is None else prompt.system,
             sampling=_parameters(sampling),
             max_new_tokens=sampling.max_new_tokens,
             stop_tokens=frozenset() if sampling.ignore_eos else self._encoder.stop_tokens,

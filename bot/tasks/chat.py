@@ -116,17 +116,24 @@ class Answer:
     """An answer while it is being written; leaving its `async with` block ends it.
 
     Reading it slowly never slows the model down. `text` is what there is so far, `queued` the last word about the
-    place in the queue, `finish` the end.
+    place in the queue, `finish` the end. `shortened`: the model saw only a part of what it is about.
     """
 
     def __init__(
-        self, model: Model, messages: Sequence[ChatMessage], sampling: Sampling, conversation: ConversationKey
+        self,
+        model: Model,
+        messages: Sequence[ChatMessage],
+        sampling: Sampling,
+        conversation: ConversationKey | None = None,
+        *,
+        shortened: bool = False,
     ) -> None:
+        self.shortened = shortened
         self.text = ""
         self.queued: Queued | None = None
         self.finish: Finish | None = None
         self._news = asyncio.Event()
-        self._task = asyncio.create_task(self._read(model, messages, sampling, str(conversation)))
+        self._task = asyncio.create_task(self._read(model, messages, sampling, conversation))
         self._task.add_done_callback(lambda _: self._news.set())
 
     async def __aenter__(self) -> Self:
@@ -155,9 +162,14 @@ class Answer:
         self.finish = self.finish or Finish("cancelled", Usage())
 
     async def _read(
-        self, model: Model, messages: Sequence[ChatMessage], sampling: Sampling, conversation: str
+        self,
+        model: Model,
+        messages: Sequence[ChatMessage],
+        sampling: Sampling,
+        conversation: ConversationKey | None,
     ) -> None:
-        async with aclosing(model.stream(messages, sampling, conversation=conversation)) as events:
+        name = None if conversation is None else str(conversation)
+        async with aclosing(model.stream(messages, sampling, conversation=name)) as events:
             async for event in events:
                 match event:
                     case Delta(text):

@@ -94,10 +94,10 @@ def addressed_text(message: Message, me: User) -> str | None:
     return _without(text, mentions)
 
 
-def asked_text(message: Message, me: User) -> str | None:
-    """What follows /ask; None where there is no such command, or where it is another bot's."""
+def text_behind(message: Message, me: User, commands: Collection[str]) -> str | None:
+    """What follows one of `commands`; None where there is none of them, or where it is another bot's."""
     named = _leading_command(message)
-    if named is None or named[0] != "ask" or not _may_be_meant(message, me):
+    if named is None or named[0] not in commands or not _may_be_meant(message, me):
         return None
     return _COMMAND.sub("", words_of(message), count=1).strip()
 
