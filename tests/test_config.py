@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from bot.config import Config, ConfigError, load
 
 EXAMPLE = Path(__file__).parents[1] / "config.example.toml"
-UNCOMMENTED = re.sub(r"^#(?=\w+ = )", "", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+SETTINGS, _, TASKS = EXAMPLE.read_text(encoding="utf-8").partition("# Tasks: ")
+UNCOMMENTED = re.sub(r"^#(?=\w+ = )", "", SETTINGS, flags=re.MULTILINE)
 SECRET = "hunter2"
 
 Refusal = Callable[[str], str]
@@ -298,3 +299,14 @@ def test_each_database_has_its_heartbeat(home: Path, monkeypatch: pytest.MonkeyP
     assert load().heartbeat_file == Path("/var/lib/bot.heartbeat")
     monkeypatch.setenv("TANDEM_DATABASE__URL", "postgresql+asyncpg://host/name")
     assert load().heartbeat_file == home / ".local" / "share" / "tandem" / "tandem.heartbeat"
+
+
+def test_the_task_of_the_example_is_one_in_ten_lines(home: Path) -> None:
+    example = TASKS[TASKS.index("#[tasks.toxicity]") :]
+    assert len(example.splitlines()) <= 10
+    (home / "config.toml").write_text(
+        re.sub(r"^#(?! [A-Z/])", "", TASKS, flags=re.MULTILINE), encoding="utf-8"
+    )
+    tasks = load().enabled_tasks
+    assert list(tasks) == ["summary", "intent", "toxicity"]
+    assert tasks["summary"] == load(EXAMPLE).enabled_tasks["summary"]
