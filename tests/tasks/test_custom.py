@@ -13,7 +13,7 @@ from bot.tasks.custom import Classifier, Writer
 from bot.tasks.shorten import shortened, token_count
 
 KEY = ConversationKey(1, 0, 1)
-SETTINGS = LocalSettings(weights="fp32", context=1024, threads=1)
+SETTINGS = LocalSettings(weights="fp32", context=4096, threads=1)  # a byte is a token here
 
 RUDE = Classification(
     kind="classification",
