@@ -1,6 +1,7 @@
 # make sandbox   try the bot in a browser: no Telegram account, no token
 # make test      every check that CI runs
 # make install   only prepare .venv
+# make bench-peers  measure Tandem beside llama.cpp and OpenVINO (writes $(BENCH_DIR)/peers.json)
 # make lock      renew requirements.lock
 
 PYTHON ?= python3
@@ -10,13 +11,14 @@ TORCH = 2.13.0
 HOST ?= 127.0.0.1
 PORT ?= 7860
 MODEL ?=
+BENCH_DIR ?= .bench
 
 VENV = .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 CHROMIUM = /usr/bin/chromium
 
-.PHONY: sandbox install test lint chromium postgresql lock clean
+.PHONY: sandbox install test lint chromium postgresql bench-peers lock clean
 
 sandbox: install
 	@$(BIN)/python -m bot sandbox --host $(HOST) --port $(PORT) $(if $(MODEL),--model "$(MODEL)")
@@ -25,6 +27,10 @@ install: $(VENV)/.installed
 
 test: $(VENV)/.tested lint chromium postgresql
 	$(BIN)/python -m pytest
+
+# Beside llama.cpp and OpenVINO, on the same weights; their environments and models are made there on demand.
+bench-peers: $(VENV)/.installed
+	PYTHONPATH=. $(BIN)/python tests/bench/peers/run.py $(BENCH_DIR) $(if $(QUICK),--quick)
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check
