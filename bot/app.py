@@ -44,7 +44,7 @@ from bot.handlers.questions import Questions
 from bot.handlers.refusals import Refusals
 from bot.handlers.replies import Replies
 from bot.handlers.roles import Admins
-from bot.handlers.routes import Dispatcher, Routes
+from bot.handlers.routes import Dispatcher, Routes, handle
 from bot.handlers.running import RunningAnswers
 from bot.handlers.screen import Screen
 from bot.handlers.sentiment import SentimentHandler
@@ -62,7 +62,7 @@ from bot.history.store import Store
 from bot.model.api import Model, Sampling
 from bot.model.local import LocalModel, LocalSettings
 from bot.model.reference import ReferenceModel
-from bot.model.results import Remembering
+from bot.model.results import Forgetful, Remembering
 from bot.observe.counters import Counters
 from bot.observe.heartbeat import beat
 from bot.observe.incidents import Incidents
@@ -92,6 +92,11 @@ Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
 
 
+def unwatched(model: Forgetful) -> Forgetful:
+    """Nobody looks on."""
+    return model
+
+
 async def run_until_stopped(config: Config, folder: Path) -> None:
     """The whole bot, until SIGINT or SIGTERM."""
     async with running(config, folder):
@@ -118,19 +123,25 @@ def stop_signals() -> asyncio.Event:
 
 @asynccontextmanager
 async def running(
-    config: Config, folder: Path, clock: Clock = time.time, sleep: Sleep = asyncio.sleep
+    config: Config,
+    folder: Path,
+    clock: Clock = time.time,
+    sleep: Sleep = asyncio.sleep,
+    watched: Callable[[Forgetful], Forgetful] = unwatched,
 ) -> AsyncIterator[None]:
     """The whole bot on the model in `folder`; updates are being fetched when the block is entered.
 
-    `clock` tells the time of day; `sleep` is between one look and the next of what watches the bot. Leaving the
-    block stops fetching first, then lets answers reach the screen or stay in the journal, and ends the model last.
+    `clock` tells the time of day; `sleep` is between one look and the next of what watches the bot. `watched` may
+    put something around the model that looks on. Leaving the block stops fetching first, then lets answers reach
+    the screen or stay in the journal, and ends the model last.
     """
     async with AsyncExitStack() as stack:
         database = Database(config.database.url)
         stack.push_async_callback(database.close)
         await database.migrate()
         engine = await stack.enter_async_context(await open_model(config.model, folder))
-        model = _remembering(config, engine)
+        remembering = _remembering(config, engine)
+        model = watched(remembering)
         bot = make_bot(config.telegram)
         intake = Intake(bot, inline=config.telegram.inline)
         await intake.connect()
@@ -147,7 +158,7 @@ async def running(
         instruments = Instruments(
             load=model.load,
             restarts=lambda: engine.crashes if isinstance(engine, LocalModel) else 0,
-            results=model,
+            results=remembering,
             calls=outbox.stats,
             counters=counters,
             last_update=lambda: intake.last_round_trip,
@@ -160,7 +171,7 @@ async def running(
         await stack.enter_async_context(_initialized(dispatcher))
         menus = publish_menus(outbox, config.telegram.admins, _descriptions(config))
         await stack.enter_async_context(_background(menus))
-        polling = intake.run(journal, dispatcher.process_update, on_waiting)
+        polling = intake.run(journal, partial(handle, dispatcher), on_waiting)
         await stack.enter_async_context(_background(polling, lambda: intake.stop(SHUTDOWN_SECONDS)))
         alarm = _alarm(config, store, outbox, instruments)
         await stack.enter_async_context(_background(alarm.run(clock, sleep)))
@@ -229,7 +240,7 @@ def local_settings(settings: ModelSettings) -> LocalSettings:
 def build(
     config: Config,
     bot: Bot,
-    model: Remembering,
+    model: Forgetful,
     store: Store,
     access: Access,
     personal: PersonalData,

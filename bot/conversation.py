@@ -1,5 +1,6 @@
-"""ConversationKey: who talks with the bot, and where. Standard library only."""
+"""Who talks with the bot, and where, and which message the work at hand is for. Standard library only."""
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 
@@ -17,3 +18,15 @@ class ConversationKey:
 
     def __str__(self) -> str:
         return f"{self.chat_id}:{self.thread_id}:{self.user_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageKey:
+    """One message of a chat."""
+
+    chat_id: int
+    message_id: int
+
+
+CAUSE: ContextVar[MessageKey | None] = ContextVar("CAUSE", default=None)
+"""The message that the work at hand is for. It is only for those who look on: nothing that is done depends on it."""

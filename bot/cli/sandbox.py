@@ -38,12 +38,16 @@ def sandbox(
 
 
 async def _serve(settings: "Config", folder: "Path", host: str, port: int) -> None:
-    from bot.app import running, stop_signals
+    from bot.app import running, stop_signals, unwatched
+    from bot.cli.hood import Hood
     from bot.config import Database, Telegram, data_home
     from bot.sandbox.server import Sandbox, serve
 
     key = None if host == LOOPBACK else secrets.token_urlsafe(16)
-    local = Sandbox(state_file=data_home() / "sandbox.json")
+    hood = Hood(folder)
+    # What people wrote is shown again under the hood: on this machine only.
+    app, watched = (hood.app, hood.watch) if key is None else (None, unwatched)
+    local = Sandbox(state_file=data_home() / "sandbox.json", hood=app)
     async with serve(local, host=host, port=port, key=key) as telegram:
         admin = telegram.person("Ann").user.id
         settings = settings.model_copy(
@@ -54,7 +58,7 @@ async def _serve(settings: "Config", folder: "Path", host: str, port: int) -> No
                 "database": Database(url=f"sqlite+aiosqlite:///{data_home() / 'sandbox.sqlite3'}"),
             }
         )
-        async with running(settings, folder):
+        async with hood.opened(telegram.world), running(settings, folder, watched=watched):
             stop = stop_signals()
             _announce(telegram.url, key, telegram.port)
             await stop.wait()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from telegram import Update
 
+from bot.conversation import CAUSE, MessageKey
 from bot.handlers.context import Context
 from bot.handlers.documents import Documents
 from bot.handlers.questions import Question, Questions
@@ -120,6 +121,7 @@ class ChatHandler:
 
     async def take(self, turn: Turn, _: Translate, *, again: bool = False) -> None:
         """Bring a turn to its end, from wherever it is. The caller holds the conversation."""
+        CAUSE.set(MessageKey(turn.conversation.chat_id, turn.message_id))
         if turn.state == "running" and turn.attempts > ATTEMPTS:
             turn = await self._store.finish_turn(turn.id, interrupted_line(_), "interrupted")
         if turn.state == "running":

@@ -16,6 +16,7 @@ from telegram.ext import (
     filters,
 )
 
+from bot.conversation import CAUSE, MessageKey
 from bot.handlers.context import Context
 from bot.transport.triggers import command_of
 
@@ -75,3 +76,10 @@ class Routes:
         dispatcher.add_handler(InlineQueryHandler(self.inline))
         dispatcher.add_handler(ChatMemberHandler(self.membership, ChatMemberHandler.MY_CHAT_MEMBER))
         dispatcher.add_error_handler(self.failed)
+
+
+async def handle(dispatcher: Dispatcher, update: Update) -> None:
+    """Let the right handler have the update; what is done meanwhile is done for its message."""
+    message = update.effective_message
+    CAUSE.set(None if message is None else MessageKey(message.chat.id, message.message_id))
+    await dispatcher.process_update(update)

@@ -4,7 +4,7 @@ Standard library only. Knows no torch, no Telegram and no SQL, so that anyone ca
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Role = Literal["system", "user", "assistant"]
@@ -37,15 +37,6 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """The most probable label; `probabilities` sums to 1 over all labels asked for."""
-
-    label: str
-    probability: float
-    probabilities: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
 class Usage:
     """What a request cost: token counts, and seconds since it was submitted."""
 
@@ -55,6 +46,19 @@ class Usage:
     queued_s: float = 0.0
     first_token_s: float = 0.0
     total_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The most probable label; `probabilities` sums to 1 over all labels asked for.
+
+    `usage` is what it cost, and all zero where it was remembered; two choices are equal without it.
+    """
+
+    label: str
+    probability: float
+    probabilities: Mapping[str, float]
+    usage: Usage = field(default=Usage(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

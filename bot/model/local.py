@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -121,13 +121,15 @@ class LocalModel:
         spelt = spellings(self._encoder, prompt, labels)
         request = Score(prompt.tokens, prompt.constant, candidates=[spelling.tokens for spelling in spelt])
         scores: Sequence[float] = ()
+        usage = Usage()
         async with aclosing(self._ask(request, ())) as events:
             async for news in events:
                 if isinstance(news, Scored):
                     scores = news.log_probabilities
                 elif isinstance(news, Finish):
                     _raise_unless_done(news)
-        return choose(spelt, scores)
+                    usage = news.usage
+        return replace(choose(spelt, scores), usage=usage)
 
     async def stream(
         self, messages: Sequence[ChatMessage], sampling: Sampling, *, conversation: str | None = None

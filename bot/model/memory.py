@@ -1,4 +1,4 @@
-"""Resident memory of this process, in bytes."""
+"""Memory of this process, in bytes."""
 
 import os
 import sys
@@ -6,14 +6,19 @@ from pathlib import Path
 
 
 def resident_bytes() -> int:
-    """Now where the system tells (Linux), else the peak."""
+    """Resident now, where the system tells (Linux), else the peak."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
     except OSError:
-        if sys.platform == "win32":
-            return 0  # not told without another library
-        import resource
+        return peak_bytes()
 
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
+
+def peak_bytes() -> int:
+    """The most that was ever resident; 0 where that takes another library to know."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

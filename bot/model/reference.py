@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -73,8 +74,19 @@ class ReferenceModel:
     async def _choose(self, prompt: Prompt, labels: Sequence[str]) -> Choice:
         spelt = spellings(self._encoder, prompt, labels)
         self._admit(len(prompt.tokens) + max(len(spelling.tokens) for spelling in spelt))
+        submitted = time.perf_counter()
         scores = await self._run(self._score, prompt.tokens, [spelling.tokens for spelling in spelt])
-        return choose(spelt, scores)
+        seconds = time.perf_counter() - submitted
+        usage = Usage(len(prompt.tokens), first_token_s=seconds, total_s=seconds)
+        return replace(choose(spelt, scores), usage=usage)
+
+    async def continue_text(self, text: str, max_new_tokens: int) -> str:
+        """The most probable continuation of raw text, with no chat template around it: the article's way to ask."""
+        prompt = self._encoder.encode_text(text)
+        self._admit(len(prompt) + max_new_tokens)
+        greedy, inbox = Sampling(max_new_tokens=max_new_tokens, temperature=0), _Inbox()
+        tokens = await self._run(self._generate, prompt, greedy, inbox)
+        return self._encoder.decode(tokens)
 
     async def stream(
         self, messages: Sequence[ChatMessage], sampling: Sampling, *, conversation: str | None = None
@@ -138,7 +150,7 @@ class ReferenceModel:
         finally:
             self._in_line -= 1
 
-    def _ending(self, writing: "asyncio.Future[None]", stopped: bool) -> tuple[Reason, str]:
+    def _ending(self, writing: "asyncio.Future[list[int]]", stopped: bool) -> tuple[Reason, str]:
         if self._closed:
             return "cancelled", "the bot is shutting down"
         if writing.done() and (error := writing.exception()):
@@ -165,7 +177,8 @@ class ReferenceModel:
         return float(logits.float().log_softmax(1)[range(len(candidate) - 1), list(candidate[1:])].sum())
 
     @torch.inference_mode()
-    def _generate(self, prompt: Sequence[int], sampling: Sampling, inbox: "_Inbox") -> None:
+    def _generate(self, prompt: Sequence[int], sampling: Sampling, inbox: "_Inbox") -> list[int]:
+        """The new tokens, which also go to `inbox` one by one."""
         if sampling.seed is not None:
             torch.manual_seed(sampling.seed)
         drawn: dict[str, Any] = {"do_sample": False}
@@ -187,6 +200,8 @@ class ReferenceModel:
             **drawn,
         )
         self._tokens_per_s = (output.shape[1] - len(prompt)) / (time.perf_counter() - begun)
+        new: list[int] = output[0, len(prompt) :].tolist()
+        return new
 
 
 class _Inbox:

@@ -7,10 +7,20 @@ import hashlib
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
+from dataclasses import replace
+from typing import Protocol
 
 from cachetools import TTLCache
 
 from bot.model.api import ChatMessage, Choice, Delta, Finish, Load, Model, Queued, Sampling, Usage
+
+
+class Forgetful(Model, Protocol):
+    """A model that keeps something of what people said, and can forget it."""
+
+    def clear(self) -> None:
+        """Forget all of it."""
+        ...
 
 
 class Remembering:
@@ -37,7 +47,7 @@ class Remembering:
         key = _digest(task, *labels, *_texts(messages))
         if (known := self._choices.get(key)) is not None:
             self.hits += 1
-            return known
+            return replace(known, usage=Usage())
         self.misses += 1
         choice = await self._model.classify(task, messages, labels)
         self._choices[key] = choice

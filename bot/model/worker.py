@@ -203,7 +203,7 @@ class Worker:
             self._step_began = None
         drawn = sum(len(event.tokens) for event in events if isinstance(event, Tokens))
         self._speed.stepped(drawn, self._clock() - began)
-        self._handle(events)
+        self._handle(events, began)
         self._tell_places()
 
     def _crash(self) -> None:
@@ -212,14 +212,15 @@ class Worker:
             self._finish(job, "error", "the model failed and is restarted")
         self._engine = self._make_engine()
 
-    def _handle(self, events: Iterable[Event]) -> None:
+    def _handle(self, events: Iterable[Event], began: float = 0.0) -> None:
+        """Of a step that began at `began`: whoever left the queue did so then."""
         for event in events:
             job = self._jobs.get(event.request)
             if job is None:
                 continue
             match event:
                 case Started():
-                    job.started = self._clock()
+                    job.started = began
                 case Tokens(_, tokens):
                     self._write(job, tokens)
                 case Scored() | Seen():

@@ -105,7 +105,8 @@ Handler = Callable[[Request], Awaitable[Response]]
 class PageApi:
     """The routes of the page's API over one world."""
 
-    def __init__(self, world: World, feed: Feed, flood: FloodControl) -> None:
+    def __init__(self, world: World, feed: Feed, flood: FloodControl, *, has_hood: bool) -> None:
+        self.has_hood = has_hood
         self.world = world
         self.feed = feed
         self.flood = flood
@@ -147,6 +148,7 @@ class PageApi:
             "chats": [self._chat(chat, me) for chat in chats],
             "reactions": REACTIONS,
             "settings": {"privacy": self.world.state.privacy, "limits": self.flood.enabled},
+            "hood": self.has_hood,
             "now": self.world.now,
             "cursor": self._cursor(self.feed.last),
         }

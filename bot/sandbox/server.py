@@ -30,7 +30,7 @@ from starlette.applications import Starlette
 from starlette.responses import FileResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .botapi import BotApi, Call
@@ -62,12 +62,19 @@ class NothingHappened(AssertionError):
 class Sandbox:
     """A world and the web application that opens it to a bot and to a browser.
 
-    `limits` False switches flood control off; `state_file` keeps the world over restarts.
+    `limits` False switches flood control off; `state_file` keeps the world over restarts. `hood` is a web
+    application of the bot's own that tells how its answers came about; the page shows it in a panel.
     """
 
     def __init__(
-        self, clock: Clock = time.time, *, state_file: Path | None = None, limits: bool = True
+        self,
+        clock: Clock = time.time,
+        *,
+        state_file: Path | None = None,
+        limits: bool = True,
+        hood: ASGIApp | None = None,
     ) -> None:
+        self.hood = hood
         self.file = StateFile(state_file) if state_file else None
         self.world = World(self.file.load() if self.file else None, clock)
         self.feed = Feed(self.world)
@@ -75,7 +82,7 @@ class Sandbox:
         self.flood = FloodControl(clock, enabled=limits)
         self.polling = Polling(self.world, self.feed)
         self.bot_api = BotApi(Api(self.world, self.polling, self.flood), self.feed, self.faults)
-        self.page_api = PageApi(self.world, self.feed, self.flood)
+        self.page_api = PageApi(self.world, self.feed, self.flood, has_hood=hood is not None)
 
     @property
     def calls(self) -> deque[Call]:
@@ -89,6 +96,7 @@ class Sandbox:
                 Route("/", lambda _: FileResponse(PAGE / "index.html")),
                 *self.page_api.routes(),
                 Mount("/page", StaticFiles(directory=PAGE)),
+                *([Mount("/hood", self.hood)] if self.hood else []),
             ]
         )
         bot = Route("/bot{token}/{method}", self.bot_api.endpoint, methods=["GET", "POST"])

@@ -48,7 +48,8 @@ Clock = Callable[[], float]
 class Event:
     """Something that changed.
 
-    `kind` is message, edit, delete, reaction, action, answer, inline, chat, commands, settings or update.
+    `kind` is message, edit, delete, reaction, action, answer, inline, chat, commands, settings,
+    trace or update.
     """
 
     kind: str

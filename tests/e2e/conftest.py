@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot import app
+from bot.cli.hood import Hood
 from bot.config import Config, Database, ModelSettings, Telegram
 from bot.sandbox.objects import Message
 from bot.sandbox.people import Person
@@ -18,9 +19,18 @@ Living = Callable[..., AbstractAsyncContextManager[None]]
 
 
 @pytest.fixture
-async def running() -> AsyncIterator[Running]:
+def hood() -> Hood | None:
+    """Tests that look under the hood have one."""
+    return None
+
+
+@pytest.fixture
+async def running(hood: Hood | None) -> AsyncIterator[Running]:
     """A local Telegram with flood control."""
-    async with serve(Sandbox()) as running:
+    async with AsyncExitStack() as stack:
+        running = await stack.enter_async_context(serve(Sandbox(hood=hood.app if hood else None)))
+        if hood:
+            await stack.enter_async_context(hood.opened(running.world))
         yield running
 
 
@@ -48,12 +58,13 @@ def configure(telegram: Running, tmp_path: Path) -> Callable[..., Config]:
 
 
 @pytest.fixture
-def bot(configure: Callable[..., Config], tiny_model: Path) -> Living:
+def bot(configure: Callable[..., Config], tiny_model: Path, hood: Hood | None) -> Living:
     """`async with bot():` – the bot runs on the tiny random model."""
 
     @asynccontextmanager
     async def run(folder: Path = tiny_model, **sections: object) -> AsyncIterator[None]:
-        async with app.running(configure(**sections), folder):
+        watched = hood.watch if hood else app.unwatched
+        async with app.running(configure(**sections), folder, watched=watched):
             yield
 
     return run

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +35,22 @@ async def test_a_step_that_hangs_is_seen_from_outside(
         await verdict
         while model.load().step_s:  # noqa: ASYNC110
             await asyncio.sleep(0)
+
+
+async def test_the_first_pass_does_not_count_as_waiting(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with LocalModel.opened(tiny_model, LocalSettings(weights="fp32", context=256, threads=1)) as model:
+        forward, begun, entered = model.forward.forward, time.perf_counter(), 0.0
+
+        def slow(batch: Any) -> Any:
+            nonlocal entered
+            entered = time.perf_counter()
+            while time.perf_counter() - entered < entered - begun:
+                pass
+            return forward(batch)
+
+        monkeypatch.setattr(model.forward, "forward", slow)
+        begun = time.perf_counter()
+        choice = await model.classify("mood", [ChatMessage("user", "x")], ["a", "b"])
+        assert 0 < choice.usage.queued_s <= entered - begun < choice.usage.total_s

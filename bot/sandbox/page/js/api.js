@@ -20,7 +20,7 @@ export async function act(name, values) {
   return body;
 }
 
-const KINDS = ["message", "edit", "delete", "reaction", "action", "answer", "chat", "commands", "settings", "reset"];
+const KINDS = ["message", "edit", "delete", "reaction", "action", "answer", "chat", "commands", "settings", "trace", "reset"];
 
 /** Follow the events after a cursor; the browser reconnects by itself. Returns a function that stops. */
 export function follow(me, cursor, heard, connected) {
@@ -29,4 +29,26 @@ export function follow(me, cursor, heard, connected) {
   source.onopen = () => connected(true);
   source.onerror = () => connected(false);
   return () => source.close();
+}
+
+// --- under the hood: how the bot's answers came about ---------------------------------------------
+
+/** The ids of a chat's messages that the model was asked something for, oldest first. */
+export const loadTraced = (chat) => fetch(`/hood/${chat}`).then((answer) => (answer.ok ? answer.json() : []));
+
+/** What the model was asked for one message; null when nothing is recorded (any more). */
+export const loadTrace = (chat, message) => fetch(`/hood/${chat}/${message}`).then((answer) => (answer.ok ? answer.json() : null));
+
+/** Run a message the article's way; `heard` gets each step. Aborting the signal ends it. */
+export async function runArticle(chat, message, heard, signal) {
+  const headers = { "Content-Type": "application/json" };
+  const answer = await fetch(`/hood/${chat}/${message}/article`, { method: "POST", headers, body: "{}", signal });
+  if (!answer.ok) throw new Refused((await answer.json()).error);
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    const lines = (rest + piece.value).split("\n");
+    rest = lines.pop();
+    for (const line of lines) heard(JSON.parse(line));
+  }
 }

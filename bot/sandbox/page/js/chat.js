@@ -2,6 +2,7 @@
 
 import { composer } from "./composer.js";
 import { h, iconButton, logo } from "./dom.js";
+import { isHoodOpen, toggleHood } from "./hood.js";
 import { words } from "./i18n.js";
 import { actionMenu, attempt } from "./overlay.js";
 import { pictureOf } from "./portrait.js";
@@ -33,6 +34,7 @@ export function chatView() {
       iconButton("back", words.back, () => open(null), { class: "icon-button back" }),
       pictureOf(chat),
       h("div", { class: "who" }, h("h2", { data: { testid: "chat-title" } }, titleOf(chat)), h("p", { class: isTyping(chat.id) ? "live" : "" }, about(chat))),
+      store.hood && iconButton("gauge", words.hood, toggleHood, { "aria-pressed": String(isHoodOpen()), data: { testid: "hood" } }),
       chat.type === "private" && iconButton("more", words.options, (event) => options(event.currentTarget, chat), { data: { testid: "chat-options" } }),
     ];
     top.replaceChildren(...parts.filter(Boolean));
@@ -40,6 +42,7 @@ export function chatView() {
 
   on("timeline", draw);
   on("typing", head);
+  on("hood", head);
   on("connection", () => (lost.hidden = store.online));
   return { draw };
 }

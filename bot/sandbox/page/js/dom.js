@@ -20,6 +20,8 @@ const PATHS = {
   clip: "M20 11.5l-8.2 8.2a5 5 0 0 1-7-7L13 4.4a3.3 3.3 0 0 1 4.7 4.7l-8.2 8.2a1.6 1.6 0 0 1-2.3-2.3l7.5-7.5",
   file: "M6 3h8l4 4v14H6zM14 3v4h4M9 12h6M9 16h6",
   mic: "M12 15a3 3 0 0 0 3-3V6a3 3 0 0 0-6 0v6a3 3 0 0 0 3 3zM6 11a6 6 0 0 0 12 0M12 17v4",
+  gauge: "M4.5 17.5a9 9 0 1 1 15 0M12 14l4-5M8 17.5h8",
+  next: "M9 5l7 7-7 7",
   lock: "M7 11V8a5 5 0 0 1 10 0v3M6 11h12v9H6z",
 };
 const SVG = "http://www.w3.org/2000/svg";
@@ -48,6 +50,12 @@ export function icon(name) {
   path.setAttribute("d", PATHS[name]);
   svg.append(path);
   return svg;
+}
+
+/** Set CSS variables; the page's policy allows no style attributes. */
+export function styled(node, values) {
+  for (const [name, value] of Object.entries(values)) node.style.setProperty(name, value);
+  return node;
 }
 
 /** A button that shows only an icon; the label is for those who do not see it. */

@@ -4,6 +4,7 @@ import { attachmentNode, summary } from "./attachment.js";
 import { h, icon, iconButton } from "./dom.js";
 import { clock, words } from "./i18n.js";
 import { alertBox, attempt, popover, toast } from "./overlay.js";
+import { explain } from "./hood.js";
 import { portrait } from "./portrait.js";
 import { activeChat, authorOf, beginEdit, beginReply, here, isBot, on, startBot, store, userOf } from "./store.js";
 import { richText } from "./text.js";
@@ -132,6 +133,7 @@ const react = (message, emoji) => attempt(here("react", { message_id: message.me
 function tools(message, mine) {
   return h(
     "div", { class: "tools" },
+    store.hood && iconButton("gauge", words.howMade, () => explain(message), { data: { testid: "how-made" } }),
     iconButton("reply", words.reply, () => beginReply(message)),
     iconButton("smile", words.react, (event) => pickReaction(event.currentTarget, message), { data: { testid: "react" } }),
     mine && iconButton("edit", words.edit, () => beginEdit(message)),

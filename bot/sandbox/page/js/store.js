@@ -1,7 +1,8 @@
 // The store: what this visitor sees, kept in step with the sandbox's events. Knows no DOM.
 //
 // Topics that views listen to: state (all is new), chats, timeline, message {message}, edit {message},
-// remove {message_id}, typing, answer {…}, connection, settings, focus (reply or edit began or ended).
+// remove {message_id}, typing, answer {…}, connection, settings, focus (reply or edit began or ended),
+// trace {chat, message_id}.
 
 import { act, follow, loadState } from "./api.js";
 
@@ -11,13 +12,14 @@ const listeners = new EventTarget();
 export const store = {
   ready: false, online: true, me: null, bot: null, users: {}, people: [], chats: new Map(), active: null,
   reactions: [], settings: {}, typing: new Map(), unread: new Map(), drafts: new Map(), replyTo: null, editing: null,
+  hood: false,
 };
 
 export function on(topic, listener) {
   listeners.addEventListener(topic, (event) => listener(event.detail));
 }
 
-function tell(topic, detail = {}) {
+export function tell(topic, detail = {}) {
   listeners.dispatchEvent(new CustomEvent(topic, { detail }));
 }
 
@@ -29,7 +31,7 @@ export async function become(me, chat = null) {
   if (state.me !== store.me) Object.assign(store, { unread: new Map(), replyTo: null, editing: null });
   Object.assign(store, {
     ready: true, me: state.me, bot: state.bot, users: state.users, people: state.people,
-    reactions: state.reactions, settings: state.settings,
+    reactions: state.reactions, settings: state.settings, hood: state.hood,
   });
   const chats = state.chats.map((each) => ({ ...each, messages: new Map(each.messages.map((m) => [m.message_id, m])) }));
   store.chats = new Map(chats.map((each) => [each.id, each]));
@@ -85,6 +87,7 @@ const handlers = {
     store.settings = { privacy: data.privacy, limits: data.limits };
     tell("settings");
   },
+  trace: (data) => tell("trace", data),
   chat: () => reload(),
   commands: () => reload(),
   reset: () => reload(),
