@@ -7,7 +7,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -33,21 +33,24 @@ from bot.handlers.documents import Documents
 from bot.handlers.edits import Edits
 from bot.handlers.errors import ErrorHandler
 from bot.handlers.feedback import FeedbackHandler
-from bot.handlers.groups import GroupsHandler
+from bot.handlers.groups import GroupsHandler, Moved
 from bot.handlers.inline import InlineHandler
-from bot.handlers.keyboards import AGAIN, FORGET, STOP
+from bot.handlers.keyboards import AGAIN, FORGET, SETTINGS, STOP
+from bot.handlers.languages import Languages
 from bot.handlers.media import MediaHandler
-from bot.handlers.menu import Descriptions, publish_menus
+from bot.handlers.menu import Descriptions, publish_menu, publish_menus
 from bot.handlers.mood import MoodHandler
 from bot.handlers.privacy import PrivacyHandler
 from bot.handlers.questions import Questions
+from bot.handlers.quiet import QuietHandler
 from bot.handlers.refusals import Refusals
 from bot.handlers.replies import Replies
-from bot.handlers.roles import Admins
+from bot.handlers.roles import Admins, GroupAdmins
 from bot.handlers.routes import Dispatcher, Routes, handle
 from bot.handlers.running import RunningAnswers
 from bot.handlers.screen import Screen
 from bot.handlers.sentiment import SentimentHandler
+from bot.handlers.settings import SettingsHandler
 from bot.handlers.stats import StatsHandler
 from bot.handlers.tasks import TasksHandler
 from bot.handlers.waiting import WaitingHandler
@@ -57,9 +60,10 @@ from bot.history.errors import DatabaseError
 from bot.history.feedback import Feedback
 from bot.history.journal import Journal
 from bot.history.personal import PersonalData
+from bot.history.preferences import Preferences
 from bot.history.retention import enforce
 from bot.history.store import Store
-from bot.model.api import Model, Sampling
+from bot.model.api import ChatMessage, Model, Sampling
 from bot.model.local import LocalModel, LocalSettings
 from bot.model.reference import ReferenceModel
 from bot.model.results import Forgetful, Remembering
@@ -76,6 +80,7 @@ from bot.transport.files import Files
 from bot.transport.intake import Intake
 from bot.transport.outbox import Outbox
 from bot.transport.reception import OnWaiting
+from bot.transport.triggers import conversation_key
 
 STARTUP_ERRORS = (ConfigError, DatabaseError, TransportError, BackendUnusable)
 """What may end a start; each has a message for the person who started the bot."""
@@ -142,6 +147,7 @@ async def running(
         engine = await stack.enter_async_context(await open_model(config.model, folder))
         remembering = _remembering(config, engine)
         model = watched(remembering)
+        check_prompts(config, remembering)
         bot = make_bot(config.telegram)
         intake = Intake(bot, inline=config.telegram.inline)
         await intake.connect()
@@ -150,10 +156,12 @@ async def running(
                 "telegram.inline is on, but Telegram has it off for this bot: send /setinline to @BotFather"
             )
         stack.push_async_callback(bot.shutdown)
-        outbox = Outbox(bot)
-        await stack.enter_async_context(_background(outbox.run(), lambda: outbox.close(SHUTDOWN_SECONDS)))
         now = partial(_utc, clock)
         store, access = Store(database, bot.id, now), Access(database, bot.id, now)
+        preferences = Preferences(database, bot.id, now)
+        move = partial(_move_group, config.access.groups, store, access, preferences)
+        outbox = Outbox(bot, on_migrated=move)
+        await stack.enter_async_context(_background(outbox.run(), lambda: outbox.close(SHUTDOWN_SECONDS)))
         counters = Counters()
         instruments = Instruments(
             load=model.load,
@@ -166,20 +174,64 @@ async def running(
         personal, journal = PersonalData(database, bot.id, now), Journal(database, bot.id, now)
         feedback = Feedback(database, bot.id, now)
         dispatcher, on_waiting = build(
-            config, bot, model, store, access, personal, feedback, outbox, instruments, clock
+            config,
+            bot,
+            model,
+            store,
+            access,
+            preferences,
+            personal,
+            feedback,
+            move,
+            outbox,
+            instruments,
+            clock,
         )
         await stack.enter_async_context(_initialized(dispatcher))
-        menus = publish_menus(outbox, config.telegram.admins, _descriptions(config))
-        await stack.enter_async_context(_background(menus))
-        polling = intake.run(journal, partial(handle, dispatcher), on_waiting)
+        await stack.enter_async_context(_background(_menus(config, preferences, outbox)))
+        key_of = partial(conversation_key, shared=config.chat.group_history == "chat")
+        polling = intake.run(journal, partial(handle, dispatcher), on_waiting, key_of)
         await stack.enter_async_context(_background(polling, lambda: intake.stop(SHUTDOWN_SECONDS)))
-        alarm = _alarm(config, store, outbox, instruments)
+        alarm = _alarm(config, store, preferences, outbox, instruments)
         await stack.enter_async_context(_background(alarm.run(clock, sleep)))
         retention = enforce(config.database.keep_days, store, journal, personal, access, now, sleep)
         await stack.enter_async_context(_background(retention))
         heartbeat = beat(config.heartbeat_file, lambda: _is_well(intake, model))
         await stack.enter_async_context(_background(heartbeat))
         yield
+
+
+async def _menus(config: Config, preferences: Preferences, outbox: Outbox) -> None:
+    async def chosen(chat_id: int) -> str | None:
+        return (await preferences.of(chat_id)).language
+
+    await publish_menus(outbox, config.telegram.admins, _descriptions(config), chosen)
+
+
+async def _move_group(
+    listed: Collection[int], store: Store, access: Access, preferences: Preferences, old_id: int, new_id: int
+) -> None:
+    """A group became a supergroup: its history, choices and counts go on, and so does its place on the list."""
+    await store.move_chat(old_id, new_id)
+    await preferences.move(old_id, new_id)
+    await access.move(old_id, new_id)
+    if old_id in listed:
+        await access.admit(new_id)
+
+
+def check_prompts(config: Config, model: Model) -> None:
+    """Raises ConfigError for a system prompt that leaves no room for a conversation."""
+    prompts = {"chat": config.chat.system_prompt} | {
+        f"personas.{name}": persona.system_prompt for name, persona in config.personas.items()
+    }
+    room = config.model.context - config.chat.history_tokens - config.chat.max_new_tokens
+    for place, prompt in prompts.items():
+        tokens = model.count_tokens([ChatMessage("system", prompt)])
+        if tokens >= room:
+            raise ConfigError(
+                f"{place}.system_prompt: has {tokens} tokens, and there is room for {room - 1}: shorten it, or raise "
+                "model.context"
+            )
 
 
 def _utc(clock: Clock) -> datetime:
@@ -243,8 +295,10 @@ def build(
     model: Forgetful,
     store: Store,
     access: Access,
+    preferences: Preferences,
     personal: PersonalData,
     feedback: Feedback,
+    moved: Moved,
     outbox: Outbox,
     instruments: Instruments,
     clock: Clock,
@@ -257,23 +311,28 @@ def build(
         sampling(config),
         config.chat.history_tokens,
         file_tokens=_file_tokens(config),
+        personas=_prompts(config),
     )
     tasks = config.enabled_tasks
     classifiers, writers = _tasks(config, model)
     replies, counters = Replies(outbox), instruments.counters
     refusals, admins, rules = Refusals(outbox, replies), Admins(config.telegram.admins), _rules(config)
     edits, screen = Edits(), Screen(store, outbox)
-    questions = Questions(bot.bot, edits, tasks)
+    shared = config.chat.group_history == "chat"
+    questions = Questions(bot.bot, edits, tasks, shared=shared)
+    languages, group_admins = Languages(preferences), GroupAdmins(outbox)
     answers = RunningAnswers(
         expected_s=lambda: config.chat.max_new_tokens / max(model.load().tokens_per_s, 1)
     )
     documents = Documents(Files(outbox), chat, replies)
-    talk = ChatHandler(store, screen, replies, answers, questions, documents, sentiment, chat, writers)
+    talk = ChatHandler(
+        store, preferences, screen, replies, answers, questions, documents, sentiment, chat, writers
+    )
     corrections = FeedbackHandler(bot.id, feedback, screen, replies, refusals)
     judge = SentimentHandler(sentiment, corrections, replies)
     control = ControlHandler(store, replies, answers, edits, questions, talk)
     custom = TasksHandler(store, replies, questions, documents, talk, classifiers, writers)
-    account = AccountHandler(store, chat, replies, _descriptions(config))
+    account = AccountHandler(store, questions, chat, replies, _descriptions(config))
     stats = StatsHandler(admins, store, instruments.read, replies, refusals, clock)
     admin = AdminHandler(bot.bot, rules.mode == "invite", admins, access, outbox, replies, refusals, clock)
     privacy = PrivacyHandler(
@@ -281,13 +340,23 @@ def build(
         config.database.keep_days,
         personal,
         chat,
-        model.clear,
+        partial(_clear, model, preferences),
         answers,
         edits,
         screen,
         outbox,
         replies,
         clock,
+    )
+    settings = SettingsHandler(
+        preferences,
+        config.personas,
+        group_admins,
+        languages,
+        partial(publish_menu, outbox, admins.ids, _descriptions(config)),
+        outbox,
+        replies,
+        refusals,
     )
     commands = {
         "start": account.on_start,
@@ -301,15 +370,38 @@ def build(
         "export": privacy.on_export,
         "forget": privacy.on_forget,
         "mood": MoodHandler(store, replies, clock).on_mood,
+        "settings": settings.on_settings,
+        "persona": settings.on_persona,
+        "language": settings.on_language,
+        "quiet": QuietHandler(preferences, group_admins, replies, refusals, clock).on_quiet,
         "stats": stats.on_stats,
         "invite": admin.on_invite,
         "block": admin.on_block,
         "unblock": admin.on_unblock,
         **dict.fromkeys(tasks, custom.on_task),
     }
-    buttons = {STOP: control.on_stop_button, AGAIN: control.on_again_button, FORGET: privacy.on_forget_button}
+    buttons = {
+        STOP: control.on_stop_button,
+        AGAIN: control.on_again_button,
+        FORGET: privacy.on_forget_button,
+        SETTINGS: settings.on_button,
+    }
+    gate = AccessHandler(
+        bot.bot,
+        rules,
+        admins,
+        access,
+        store,
+        preferences,
+        languages,
+        refusals,
+        counters,
+        commands,
+        tasks,
+        clock,
+    )
+    groups = GroupsHandler(bot.bot, gate, preferences, languages, moved, outbox)
     inline = InlineHandler(sentiment, outbox, config.telegram.inline)
-    gate = AccessHandler(bot.bot, rules, admins, access, store, refusals, counters, commands, tasks, clock)
     routes = Routes(
         gate=gate.on_update,
         commands=commands,
@@ -318,7 +410,8 @@ def build(
         media=MediaHandler(bot.bot, replies, talk, judge, clock).on_media,
         edited=control.on_edit,
         pressed=ButtonHandler(outbox, buttons).on_press,
-        membership=GroupsHandler(gate, outbox).on_change,
+        membership=groups.on_change,
+        migrated=groups.on_migrated,
         typed=inline.settle,
         inline=inline.on_query,
         failed=ErrorHandler(replies, counters).on_error,
@@ -326,7 +419,7 @@ def build(
     # Updates come from Intake, one call of process_update each; the Application only chooses the handler.
     dispatcher = ApplicationBuilder().bot(bot).updater(None).build()
     routes.add_to(dispatcher)
-    return dispatcher, WaitingHandler(store, screen, answers, questions, talk).on_waiting
+    return dispatcher, WaitingHandler(store, screen, answers, questions, talk, languages).on_waiting
 
 
 def _tasks(config: Config, model: Model) -> tuple[dict[str, Classifier], dict[str, Writer]]:
@@ -346,11 +439,26 @@ def _descriptions(config: Config) -> Descriptions:
     return {name: task.description for name, task in config.enabled_tasks.items()}
 
 
-def _alarm(config: Config, store: Store, outbox: Outbox, instruments: Instruments) -> Alarm:
+def _clear(model: Forgetful, preferences: Preferences) -> None:
+    """Nothing that was deleted stays in a cache."""
+    model.clear()
+    preferences.clear()
+
+
+def _prompts(config: Config) -> dict[str, str]:
+    return {name: persona.system_prompt for name, persona in config.personas.items()}
+
+
+def _alarm(
+    config: Config, store: Store, preferences: Preferences, outbox: Outbox, instruments: Instruments
+) -> Alarm:
+    async def language(user_id: int) -> str | None:
+        return (await preferences.of(user_id)).language or await store.language(user_id)
+
     home = (config.database.file or data_home()).parent
     folder = next(path for path in (home, *home.parents) if path.exists())
     incidents = Incidents(config.database.low_disk_mb << 20)
-    return Alarm(config.telegram.admins, instruments.read, incidents, folder, outbox, store.language)
+    return Alarm(config.telegram.admins, instruments.read, incidents, folder, outbox, language)
 
 
 def _rules(config: Config) -> Rules:

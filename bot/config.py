@@ -27,6 +27,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.definitions import Classification, Generation, Name, Task, explain, with_built_in
+from bot.personas import BUILT_IN, Persona, PersonaName, explain_persona
 
 ENV_PREFIX = "TANDEM_"
 CONFIG_FILE_VARIABLE = "TANDEM_CONFIG"
@@ -175,6 +176,7 @@ class Chat(Section):
     top_k: int = Field(20, ge=0)
     repetition_penalty: float = Field(1.1, ge=1, le=2)
     history_tokens: int = Field(1024, ge=0, le=131072)
+    group_history: Literal["user", "chat"] = "user"
     greetings: Words = ("hi", "hello", "hey", "你好", "您好", "嗨", "在吗", "早上好", "晚上好")
 
 
@@ -245,6 +247,7 @@ class Config(BaseSettings):
     access: Access = Field(default_factory=Access)
     model: ModelSettings = Field(default_factory=ModelSettings)
     chat: Chat = Field(default_factory=Chat)
+    personas: dict[PersonaName, Persona] = Field(default_factory=lambda: dict(BUILT_IN))
     sentiment: Sentiment = Field(default_factory=Sentiment)
     tasks: dict[Name, Task] = Field(default_factory=dict)
     database: Database = Field(default_factory=Database)
@@ -255,6 +258,12 @@ class Config(BaseSettings):
     def add_built_in(cls, value: object) -> object:
         """What the bot brings is there without a word."""
         return with_built_in(value)
+
+    @field_validator("personas", mode="before")
+    @classmethod
+    def fill(cls, value: object) -> object:
+        """An empty table is as good as none."""
+        return value or dict(BUILT_IN)
 
     @model_validator(mode="after")
     def check_room(self) -> Self:
@@ -367,6 +376,9 @@ def _explain(error: ValidationError) -> Iterator[str]:
     for problem in error.errors(include_url=False):
         if problem["loc"][:1] == ("tasks",) and len(problem["loc"]) > 1:
             yield _plain(explain(problem))
+            continue
+        if problem["loc"][:1] == ("personas",):
+            yield _plain(explain_persona(problem))
             continue
         section, key, *_ = (*map(str, problem["loc"]), "", "")
         message = _plain(problem["msg"])

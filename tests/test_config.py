@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from bot.config import Config, ConfigError, load
 
@@ -59,10 +59,14 @@ def shown(config: Config) -> dict[str, dict[str, Any]]:
                 return list(value)
             case Path():
                 return str(value)
+            case BaseModel():
+                return value.model_dump()
         return value
 
-    sections = {name: section for name, section in config if name != "tasks"}  # tests/test_definitions.py
-    return {name: {key: plain(value) for key, value in section} for name, section in sections.items()}
+    # A section is a model, or a table whose keys have no fixed names; of tasks see tests/test_definitions.py.
+    sections = {name: section for name, section in config if name != "tasks"}
+    keys = {name: part.items() if isinstance(part, dict) else part for name, part in sections.items()}
+    return {name: {key: plain(value) for key, value in items} for name, items in keys.items()}
 
 
 def another(section: str, key: str, default: object) -> object:
@@ -74,6 +78,8 @@ def another(section: str, key: str, default: object) -> object:
             return "socks5://127.0.0.1:1"
         case "telegram.admins" | "access.users" | "access.groups":
             return [12345678, -23456789]
+        case "chat.group_history":
+            return "chat"
         case "chat.greetings":
             return ["hi", "你好"]
         case "access.mode":
@@ -98,6 +104,7 @@ EXAMPLES = [
     for section, keys in tomllib.loads(UNCOMMENTED).items()
     for key, value in keys.items()
     if key != "token_file"  # it becomes the token
+    and section != "personas"  # a persona comes from the file alone
 ]
 
 
@@ -199,6 +206,33 @@ def test_a_file_that_is_not_toml(refusal: Refusal) -> None:
         ("[model]\ncontext = 10", "model.context = 10: must be greater than or equal to 256"),
         ("[model]\nengine = 'gpu'", "model.engine = 'gpu': must be 'local' or 'reference'"),
         ("[model]\ndir = 5", "model.dir = 5: is not a valid path"),
+        ("personas = 5", "personas: must be a table, [personas]"),
+        ("personas.x = 5", "personas.x: must be a table, { title = …, system_prompt = … }"),
+        (
+            "[personas]\nX = { title = 'X', system_prompt = 'x' }",
+            "personas.X: must be a short name: up to 24 of a–z, 0–9, _ and -",
+        ),
+        (
+            "[personas]\ndefault = { title = 'X', system_prompt = 'x' }",
+            "personas.default: is what [chat] system_prompt makes",
+        ),
+        ("[personas]\nx = { title = 'X' }", "personas.x.system_prompt: a persona needs it"),
+        (
+            "[personas]\nx = { title = 'X', system_prompt = '' }",
+            "personas.x.system_prompt = '': must have at least 1 character",
+        ),
+        (
+            "[personas]\nx = { title = 'X', prompt = 'x', system_prompt = 'x' }",
+            "personas.x.prompt: unknown key; a persona has title, system_prompt",
+        ),
+        (
+            "[personas]\nx = { title = { de = 'X' }, system_prompt = 'x' }",
+            "personas.x.title = {'de': 'X'}: must be a text, or one for each language",
+        ),
+        (
+            "[personas]\nx = { title = { en = '' }, system_prompt = 'x' }",
+            "personas.x.title.en = '': must have at least 1 character",
+        ),
         ("[log]\nlevel = 'LOUD'", "log.level = 'LOUD': must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
         ("[telegram]\nadmins = 5", "telegram.admins = 5: must be a valid list"),
         ("[telegram]\nadmins = ['ann']", "telegram.admins = 'ann': must be a valid integer"),
@@ -215,6 +249,17 @@ def test_a_mistake_is_named_with_key_value_and_what_is_allowed(
     text: str, told: str, refusal: Refusal
 ) -> None:
     assert told in refusal(text)
+
+
+def test_personas_are_those_of_the_file_and_else_the_built_in_ones(home: Path) -> None:
+    assert {"teacher", "coder", "poet"} == load().personas.keys()
+    (home / "config.toml").write_text("[personas]\npirate = { title = 'Pirate', system_prompt = 'Arr!' }")
+    (pirate,) = load().personas.values()
+    assert [pirate.title_in(language) for language in ("en", "zh_CN")] == ["Pirate", "Pirate"]
+    (home / "config.toml").write_text("[personas]\npirate = { title.zh = '海盗', system_prompt = 'Arr!' }")
+    assert load().personas["pirate"].title_in("en") == "海盗"
+    (home / "config.toml").write_text("[personas]")
+    assert load() == Config()
 
 
 def test_every_mistake_has_its_line(refusal: Refusal) -> None:

@@ -13,7 +13,7 @@ import bot
 FOLDER = Path(bot.__file__).parent
 
 # Leaves: they know nothing of the rest, and everybody above the model may know them.
-LEAVES = ("bot.config", "bot.conversation", "bot.definitions", "bot.locales")
+LEAVES = ("bot.config", "bot.conversation", "bot.definitions", "bot.locales", "bot.personas")
 BELOW_HANDLERS = ("bot.tasks", "bot.transport", "bot.history", "bot.observe")
 
 # What each part may import besides itself. A name stands for the module and for what is in it.
@@ -31,7 +31,8 @@ MAY_IMPORT = {
     "bot.model": ("bot.engine",),
     "bot.engine": (),
     "bot.sandbox": (),
-    "bot.config": ("bot.definitions",),
+    "bot.config": ("bot.definitions", "bot.personas"),
+    "bot.personas": ("bot.definitions",),
     "bot.conversation": (),
     "bot.definitions": (),
     "bot.locales": (),

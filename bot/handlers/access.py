@@ -16,11 +16,13 @@ from telegram.ext import ApplicationHandlerStop
 from bot.handlers.callbacks import read
 from bot.handlers.context import Context
 from bot.handlers.keyboards import AGAIN
+from bot.handlers.languages import Languages
 from bot.handlers.rate import OnceInAWhile, RateLimit
 from bot.handlers.refusals import Refusals
 from bot.handlers.roles import Admins
 from bot.handlers.words import Translate, translate_for
 from bot.history.access import Access
+from bot.history.preferences import Preferences
 from bot.history.store import Store
 from bot.observe.counters import Counters
 from bot.transport.calls import INLINE_START
@@ -57,6 +59,7 @@ class Refusal(StrEnum):
     """Why somebody is not served. Also the names under which refusals are counted."""
 
     BLOCKED = "blocked"
+    QUIET = "quiet"
     STRANGER = "stranger"
     BAD_INVITATION = "bad_invitation"
     FOREIGN_GROUP = "foreign_group"
@@ -75,6 +78,8 @@ class AccessHandler:
         admins: Admins,
         access: Access,
         store: Store,
+        preferences: Preferences,
+        languages: Languages,
         refusals: Refusals,
         counters: Counters,
         commands: Collection[str],
@@ -86,6 +91,8 @@ class AccessHandler:
         self._admins = admins
         self._access = access
         self._store = store
+        self._preferences = preferences
+        self._languages = languages
         self._refusals = refusals
         self._counters = counters
         self._commands = frozenset(commands)
@@ -100,6 +107,7 @@ class AccessHandler:
         """Let it pass, or refuse it and let nobody else see it."""
         if not is_meant(update, self._me, self._commands):
             return
+        await self._languages.follow(update)
         refusal = await self._refusal(update)
         if refusal is None:
             await self._remember(update)
@@ -129,6 +137,8 @@ class AccessHandler:
     async def _refusal(self, update: Update) -> Refusal | None:
         """Why this is not served; None if it is."""
         chat, sender = _places(update)
+        if await self._is_quiet(update, chat):
+            return Refusal.QUIET
         is_admin = self._admins.sent(update)
         stranger = None if is_admin else await self._stranger(update, chat, sender)
         if stranger is not None:
@@ -157,6 +167,14 @@ class AccessHandler:
         if self._rules.mode == "list":
             return Refusal.STRANGER
         return None if standings[sender].admitted else await self._invited(update, sender)
+
+    async def _is_quiet(self, update: Update, group: int) -> bool:
+        """Whether a group's admins asked for silence; only what ends that is heard."""
+        until = (await self._preferences.of(group)).quiet_until if group < 0 else None
+        if until is None or until.timestamp() <= self._clock():
+            return False
+        stops = update.callback_query is not None and not _makes_work(update, self._costly)
+        return not stops and (update.message is None or command_of(update.message) != "quiet")
 
     async def _invited(self, update: Update, sender: int) -> Refusal | None:
         """`/start CODE`, which is what the button below an invitation link sends."""
@@ -191,7 +209,7 @@ class AccessHandler:
     async def _tell(self, update: Update, refusal: Refusal) -> None:
         chat, sender = _places(update)
         # Whoever is blocked could use every answer to make the bot write.
-        if refusal is Refusal.BLOCKED:
+        if refusal is Refusal.BLOCKED or (refusal is Refusal.QUIET and update.callback_query is None):
             return
         # A button and a typist wait for their answer, which nobody else sees.
         waits = update.callback_query or update.inline_query
@@ -201,6 +219,8 @@ class AccessHandler:
 
     def _line(self, refusal: Refusal, chat: int, _: Translate) -> str:
         match refusal:
+            case Refusal.QUIET:
+                return _("🤫 I am silent in this group now. /quiet off ends it.")
             case Refusal.LATE:
                 return _("😴 I was away when you wrote this. If it still matters, please send it again.")
             case Refusal.BAD_INVITATION:

@@ -4,18 +4,21 @@ from telegram import Update
 
 from bot.handlers.context import Context
 from bot.handlers.menu import Descriptions, described
+from bot.handlers.questions import Questions
 from bot.handlers.replies import Replies
 from bot.handlers.words import translate_for
 from bot.history.store import Store
 from bot.tasks.chat import Chat
-from bot.transport.triggers import conversation_key
 
 
 class AccountHandler:
     """Commands about one's own conversation with the bot."""
 
-    def __init__(self, store: Store, chat: Chat, replies: Replies, tasks: Descriptions) -> None:
+    def __init__(
+        self, store: Store, questions: Questions, chat: Chat, replies: Replies, tasks: Descriptions
+    ) -> None:
         self._store = store
+        self._questions = questions
         self._chat = chat
         self._replies = replies
         self._tasks = tasks
@@ -48,6 +51,7 @@ class AccountHandler:
                 "/sentiment positive, neutral or negative as a reply to my verdict corrects it\n"
                 "/mood – your own mood, day by day; /mood dark for dark screens; in a group only of that group\n"
                 "/privacy – what I keep about you; /export and /forget give it to you and delete it\n"
+                "/settings – how I show moods, who I am (/persona), and which language I speak (/language)\n"
                 "/help – this list"
             )
             + "".join(f"\n/{name} – {does}" for name, does in described(self._tasks, _)),
@@ -56,7 +60,7 @@ class AccountHandler:
     async def on_new(self, update: Update, _context: Context) -> None:
         """/new: what was said is out of the prompt and out of the model's memory."""
         _ = translate_for(update)
-        if (key := conversation_key(update)) is None:
+        if (key := self._questions.conversation(update)) is None:
             return
         await self._store.reset(key)
         self._chat.forget(key)

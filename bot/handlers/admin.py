@@ -13,6 +13,7 @@ from telegram import Bot, Message, MessageOriginUser, Update, User
 from telegram.helpers import create_deep_linked_url
 
 from bot.handlers.context import Context
+from bot.handlers.durations import parse_duration
 from bot.handlers.refusals import Refusals
 from bot.handlers.replies import Replies
 from bot.handlers.roles import Admins
@@ -22,8 +23,6 @@ from bot.transport.errors import CallFailed
 from bot.transport.outbox import Outbox
 
 MOST_USES = 10_000
-LONGEST = timedelta(days=366)
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 log = logging.getLogger(__name__)
 
@@ -142,9 +141,8 @@ def parse_terms(words: Sequence[str]) -> Terms | None:
     for word in words:
         if word.isdecimal() and 1 <= int(word) <= MOST_USES:
             terms = Terms(int(word), terms.lifetime)
-        elif (match := re.fullmatch(r"(\d{1,6})([mhd])", word)) and int(match[1]):
-            lifetime = int(match[1]) * _UNITS[match[2]]
-            terms = Terms(terms.uses, min(lifetime, LONGEST))
+        elif (lifetime := parse_duration(word)) is not None:
+            terms = Terms(terms.uses, lifetime)
         else:
             return None
     return terms

@@ -54,4 +54,4 @@ class ButtonHandler:
     def _refusal(self, query: CallbackQuery, press: Press | None, _: Translate) -> str:
         if press is None or press.action not in self._actions:
             return _("This button is from an older version of me.")
-        return "" if press.user_id == query.from_user.id else _("This button is for somebody else.")
+        return "" if press.user_id in (0, query.from_user.id) else _("This button is for somebody else.")

@@ -11,7 +11,10 @@ MOST_BYTES = 64
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """A button's meaning: what to do, for whom, and with which value."""
+    """A button's meaning: what to do, for whom, and with which value.
+
+    `user_id` 0 is for whoever the action itself finds to have the right.
+    """
 
     action: str
     user_id: int

@@ -24,6 +24,7 @@ from bot.handlers.words import (
     shortened_line,
     translate_for,
 )
+from bot.history.preferences import Preferences
 from bot.history.records import Turn, TurnState, Verdict
 from bot.history.store import Store
 from bot.model.api import Finish, ModelError
@@ -47,6 +48,7 @@ class ChatHandler:
     def __init__(
         self,
         store: Store,
+        preferences: Preferences,
         screen: Screen,
         replies: Replies,
         running: RunningAnswers,
@@ -59,6 +61,7 @@ class ChatHandler:
     ) -> None:
         self._clock = clock
         self._store = store
+        self._preferences = preferences
         self._screen = screen
         self._replies = replies
         self._running = running
@@ -133,7 +136,8 @@ class ChatHandler:
         """Verdict and answer, asked for together; returns the turn with its final text stored."""
         past = await self._store.recent_turns(turn.conversation, PAST_TURNS)
         exchanges = [Exchange(old.id, old.prompt, old.reply) for old in past]
-        writer = self._writers.get(turn.task) if turn.task else self._chat
+        persona = (await self._preferences.of(turn.conversation.chat_id)).persona
+        writer = self._writers.get(turn.task) if turn.task else self._chat.speaking_as(persona)
         if writer is None:
             return await self._store.finish_turn(turn.id, gone_line(turn.task, _), "failed")
         async with writer.start(turn.conversation, exchanges, turn.prompt, again=again) as answer:
@@ -152,6 +156,9 @@ class ChatHandler:
         """A model that cannot judge now costs the verdict, never the answer."""
         if turn.verdict is not None and not _must_be_shown(turn.verdict):
             return
+        mode = (await self._preferences.of(turn.conversation.chat_id)).sentiment or "message"
+        if mode == "off":
+            return
         begun = self._clock()
         try:
             verdict = await self._sentiment.judge(turn.question)
@@ -159,7 +166,7 @@ class ChatHandler:
             log.warning("a message was not judged: %s", type(error).__name__)
             return
         await self._store.record_sentiment(turn.id, verdict.mood, verdict.probability, self._clock() - begun)
-        await self._screen.show_verdict(turn, verdict, _)
+        await self._screen.show_verdict(turn, verdict, mode, _)
 
 
 def _must_be_shown(verdict: Verdict) -> bool:

@@ -12,7 +12,6 @@ from bot.handlers.running import RunningAnswers
 from bot.handlers.words import Translate, translate_for
 from bot.history.records import Turn
 from bot.history.store import Store
-from bot.transport.triggers import conversation_key
 
 
 class ControlHandler:
@@ -36,20 +35,20 @@ class ControlHandler:
 
     async def on_stop(self, update: Update, _context: Context) -> None:
         """/stop: what was written stays, and the mark below it is the answer to this command."""
-        key = conversation_key(update)
+        key = self._questions.conversation(update)
         if key is not None and not self._running.stop(key):
             await self._replies.say(update, _idle(translate_for(update)))
 
     async def on_stop_button(self, pressed: Pressed) -> None:
         """⏹"""
-        key = conversation_key(pressed.update)
+        key = self._questions.conversation(pressed.update)
         stopped = key is not None and self._running.stop(key)
         await pressed.answer("" if stopped else _idle(translate_for(pressed.update)))
 
     async def on_retry(self, update: Update, _context: Context) -> None:
         """/retry: the last answer once more."""
         _ = translate_for(update)
-        if (key := conversation_key(update)) is None:
+        if (key := self._questions.conversation(update)) is None:
             return
         async with self._running.alone(key):
             turn = await self._store.last_turn(key)
@@ -61,7 +60,7 @@ class ControlHandler:
     async def on_again_button(self, pressed: Pressed) -> None:
         """🔁, which is for one turn as long as that is the last one."""
         _ = translate_for(pressed.update)
-        if (key := conversation_key(pressed.update)) is None:
+        if (key := self._questions.conversation(pressed.update)) is None:
             return
         if self._running.busy(key):
             await pressed.answer(_("I am still writing."))

@@ -6,7 +6,7 @@ from bot.handlers.callbacks import Press
 from bot.handlers.words import Translate
 from bot.history.records import Turn
 
-STOP, AGAIN, FORGET = "stop", "again", "forget"
+STOP, AGAIN, FORGET, SETTINGS = "stop", "again", "forget", "set"
 DELETE, KEEP = "delete", "keep"
 
 

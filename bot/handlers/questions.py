@@ -57,10 +57,15 @@ class Question:
 class Questions:
     """Finds them in updates. `tasks` are commands that ask for something else than an answer."""
 
-    def __init__(self, me: User, edits: Edits, tasks: Collection[str] = ()) -> None:
+    def __init__(self, me: User, edits: Edits, tasks: Collection[str] = (), *, shared: bool = False) -> None:
         self._me = me
         self._edits = edits
         self._tasks = tasks
+        self._shared = shared
+
+    def conversation(self, update: Update) -> ConversationKey | None:
+        """Where something is said; with `shared` a group has one conversation for all its members."""
+        return conversation_key(update, shared=self._shared)
 
     def of(self, update: Update) -> Question | None:
         """What a new or edited message asks; None for what is not meant for the bot, or says nothing.
@@ -68,7 +73,7 @@ class Questions:
         A reply without words of its own, by /ask or a mention, asks what the message says that it replies to.
         The text is empty where a file alone says what is asked, and where a task is about what was said before.
         """
-        message, key = update.message or update.edited_message, conversation_key(update)
+        message, key = update.message or update.edited_message, self.conversation(update)
         if message is None or key is None:
             return None
         # What a file says is known since the message was new.

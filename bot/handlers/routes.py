@@ -58,6 +58,7 @@ class Routes:
     membership: Callback
     typed: Callback
     inline: Callback
+    migrated: Callback
     failed: Callable[[object, Context], Coroutine[Any, Any, None]]
 
     def add_to(self, dispatcher: Dispatcher) -> None:
@@ -72,6 +73,7 @@ class Routes:
         dispatcher.add_handler(MessageHandler(new & (filters.TEXT | filters.CAPTION), self.words))
         dispatcher.add_handler(MessageHandler(new & filters.ATTACHMENT, self.media))
         dispatcher.add_handler(MessageHandler(edited, self.edited))
+        dispatcher.add_handler(MessageHandler(new & filters.StatusUpdate.MIGRATE, self.migrated))
         dispatcher.add_handler(CallbackQueryHandler(self.pressed))
         dispatcher.add_handler(InlineQueryHandler(self.inline))
         dispatcher.add_handler(ChatMemberHandler(self.membership, ChatMemberHandler.MY_CHAT_MEMBER))

@@ -7,13 +7,14 @@ import logging
 from dataclasses import replace
 
 from bot.handlers.keyboards import again_button, stop_button
-from bot.handlers.words import Translate, correction_line, queued_line, verdict_line
+from bot.handlers.words import REACTIONS, Translate, correction_line, queued_line, verdict_line
+from bot.history.preferences import SentimentMode
 from bot.history.records import Turn
 from bot.history.store import Store
 from bot.tasks.chat import Answer
 from bot.tasks.sentiment import Mood, Verdict
 from bot.transport.content import Content
-from bot.transport.outbox import MessageGone, Outbox, Priority, SendUnknown
+from bot.transport.outbox import MessageGone, Outbox, Priority, Refused, SendUnknown
 from bot.transport.render import CURSOR, frames, render
 
 log = logging.getLogger(__name__)
@@ -26,10 +27,17 @@ class Screen:
         self._store = store
         self._outbox = outbox
 
-    async def show_verdict(self, turn: Turn, verdict: Verdict, _: Translate) -> None:
-        """One silent reply; of a question that was changed, the reply that is there already."""
+    async def show_verdict(self, turn: Turn, verdict: Verdict, mode: SentimentMode, _: Translate) -> None:
+        """One silent reply, a reaction, or both. Where a reaction is not allowed, the reply stands for it.
+
+        Of a question that was changed, the reply that is there already is changed, too.
+        """
         content = Content(verdict_line(verdict, _))
         old = turn.verdict.message_id if turn.verdict else None
+        reacted = mode in ("reaction", "both") and await self._react(turn, verdict)
+        if mode == "reaction" and reacted and old is None:
+            await self._store.record_sentiment_sent(turn.id, None)
+            return
         try:
             if old is None or not await self._changed(turn, old, content):
                 old = await self._send(
@@ -46,6 +54,13 @@ class Screen:
         if verdict is None or verdict.message_id is None:
             return False
         return await self._changed(turn, verdict.message_id, Content(correction_line(verdict, mood, _)))
+
+    async def _react(self, turn: Turn, verdict: Verdict) -> bool:
+        try:
+            await self._outbox.react(turn.conversation.chat_id, turn.message_id, REACTIONS[verdict.mood])
+        except Refused:
+            return False
+        return True
 
     async def announce(self, turn: Turn, content: Content) -> Turn:
         """What stands in the answer's place before it is begun."""

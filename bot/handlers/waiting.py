@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from telegram import Update
 
 from bot.handlers.chat import ChatHandler
+from bot.handlers.languages import Languages
 from bot.handlers.questions import Question, Questions
 from bot.handlers.running import RunningAnswers
 from bot.handlers.screen import Screen
@@ -36,6 +37,7 @@ class WaitingHandler:
         running: RunningAnswers,
         questions: Questions,
         chat: ChatHandler,
+        languages: Languages,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
@@ -43,6 +45,7 @@ class WaitingHandler:
         self._running = running
         self._questions = questions
         self._chat = chat
+        self._languages = languages
         self._sleep = sleep
 
     async def on_waiting(self, update: Update, place: Place) -> None:
@@ -55,6 +58,7 @@ class WaitingHandler:
         async with place.held() as in_time:
             if not in_time:
                 return
+            await self._languages.follow(update)
             turn = await self._tell(update, question, place.ahead)
         await place.ended.wait()
         if (unbegun := await self._store.drop_turn(turn.id)) is not None:

@@ -1,6 +1,7 @@
-"""The bot's own sentences, in the reader's language. Pure: no calls, no state."""
+"""The bot's own sentences, in the reader's language. Knows neither calls nor where a choice is kept."""
 
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 
 from telegram import Update
 
@@ -14,11 +15,26 @@ Translate = Callable[[str], str]
 
 EMOJI: dict[Mood, str] = {"positive": "😄", "negative": "😢", "neutral": "😐"}
 
+REACTIONS: dict[Mood, str] = {"positive": "😁", "negative": "😢", "neutral": "😐"}
+"""The same among the reactions that Telegram offers."""
+
+_chosen: ContextVar[str | None] = ContextVar("chosen", default=None)
+
+
+def speak(language: str | None) -> None:
+    """From here on, for what this task handles, `language` is spoken; None: that of people's Telegram."""
+    _chosen.set(language)
+
+
+def language_for(update: Update) -> str:
+    """The language that whoever sent `update` reads."""
+    user = update.effective_user
+    return _chosen.get() or language_of(user.language_code if user else None)
+
 
 def translate_for(update: Update) -> Translate:
     """The translation for whoever sent `update`."""
-    user = update.effective_user
-    return translation(language_of(user.language_code if user else None)).gettext
+    return translation(language_for(update)).gettext
 
 
 def verdict_line(verdict: Verdict, _: Translate) -> str:

@@ -54,12 +54,11 @@ class Preferences:
     async def move(self, old_id: int, new_id: int) -> None:
         """A group has another id from now on."""
         await self._rename(old_id, new_id)
-        self.forgotten(old_id)
-        self.forgotten(new_id)
+        self.clear()
 
-    def forgotten(self, one: int) -> None:
-        """Somebody's choices were deleted: they are not in memory either."""
-        self._known.pop(one, None)
+    def clear(self) -> None:
+        """Empty the memory: somebody's choices were deleted."""
+        self._known.clear()
 
     @writes
     async def hint(self, connection: AsyncConnection, person: int) -> bool:

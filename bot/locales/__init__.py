@@ -13,6 +13,8 @@ from babel.messages.pofile import read_po
 
 FOLDER = Path(__file__).parent
 LANGUAGES = ("en", "zh_CN")
+NAMES = {"en": "English", "zh_CN": "简体中文"}
+"""How languages call themselves."""
 
 
 def language_of(telegram_code: str | None) -> str:

@@ -2,8 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -34,7 +35,10 @@ class Exchange:
 
 
 class Chat:
-    """Composes prompts from the past of a conversation and starts answers."""
+    """Composes prompts from the past of a conversation and starts answers.
+
+    `personas` are further system prompts, by name; whoever has none of them gets the usual one.
+    """
 
     def __init__(
         self,
@@ -43,15 +47,28 @@ class Chat:
         sampling: Sampling,
         history_tokens: int,
         file_tokens: int = 1024,
+        personas: Mapping[str, str] | None = None,
     ) -> None:
         self._model = model
         self._system = ChatMessage("system", system_prompt)
+        self._personas = {name: ChatMessage("system", told) for name, told in (personas or {}).items()}
         self._sampling = sampling
         self._window = HistoryWindow(model, self._system, history_tokens, history_tokens + file_tokens)
         self._file_tokens = file_tokens
 
+    def speaking_as(self, persona: str | None) -> "Chat":
+        """The same with the system prompt of a persona; the usual one where there is no such persona."""
+        other = copy(self)
+        other._system = self._personas.get(persona or "", self._system)
+        return other
+
     def start(
-        self, conversation: ConversationKey, past: Sequence[Exchange], question: str, *, again: bool = False
+        self,
+        conversation: ConversationKey,
+        past: Sequence[Exchange],
+        question: str,
+        *,
+        again: bool = False,
     ) -> "Answer":
         """Ask the model now, with as much of `past` (oldest first) as the budget allows.
 

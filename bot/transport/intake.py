@@ -20,7 +20,8 @@ from bot.transport.client import ANSWER_SECONDS, CONNECT_SECONDS, POLL_SECONDS
 from bot.transport.errors import TokenRejected, judge
 from bot.transport.pace import backoff
 from bot.transport.queues import Queues
-from bot.transport.reception import MOST_ATTEMPTS, Dispatch, Journal, OnWaiting, Reception
+from bot.transport.reception import MOST_ATTEMPTS, Dispatch, Journal, KeyOf, OnWaiting, Reception
+from bot.transport.triggers import conversation_key
 
 T = TypeVar("T")
 
@@ -80,17 +81,24 @@ class Intake:
             await self._bot.shutdown()
             raise
 
-    async def run(self, journal: Journal, dispatch: Dispatch, on_waiting: OnWaiting | None = None) -> None:
+    async def run(
+        self,
+        journal: Journal,
+        dispatch: Dispatch,
+        on_waiting: OnWaiting | None = None,
+        key_of: KeyOf = conversation_key,
+    ) -> None:
         """Handle what is left from before, then what Telegram sends, until `stop`.
 
-        `on_waiting` is told, beside all work, of each update that has to wait for others.
+        `on_waiting` is told, beside all work, of each update that has to wait for others: of those that `key_of`
+        puts into the same line.
         Raises TokenRejected, and whatever the journal raises: an update that cannot be written down
         stays with Telegram.
         """
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._queues = queues = Queues(tasks, self._most_undone)
-                reception = Reception(self._bot, journal, dispatch, queues, self._sleep, on_waiting)
+                reception = Reception(self._bot, journal, dispatch, queues, self._sleep, on_waiting, key_of)
                 self._fetching = tasks.create_task(self._fetch(journal, reception, queues))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None

@@ -16,6 +16,7 @@ from bot.transport.triggers import conversation_key, is_control
 
 Dispatch = Callable[[Update], Awaitable[None]]
 OnWaiting = Callable[[Update, Place], Awaitable[None]]
+KeyOf = Callable[[Update], Hashable | None]
 Sleep = Callable[[float], Awaitable[None]]
 
 # An update whose handling was begun so often and never ended kills the process. Handlers that count for
@@ -96,6 +97,7 @@ class Reception:
         queues: Queues,
         sleep: Sleep,
         on_waiting: OnWaiting | None,
+        key_of: KeyOf = conversation_key,
     ) -> None:
         self._bot = bot
         self._journal = journal
@@ -103,6 +105,7 @@ class Reception:
         self._queues = queues
         self._sleep = sleep
         self._on_waiting = on_waiting
+        self._key_of = key_of
         self._open: dict[Hashable, Arrival] = {}
 
     async def accept(self, entry: Entry) -> None:
@@ -115,7 +118,7 @@ class Reception:
             return
         try:
             update = Update.de_json(dict(entry.update), self._bot)
-            key = None if is_control(update) else conversation_key(update)
+            key = None if is_control(update) else self._key_of(update)
         except Exception as error:
             # Whatever the library stumbles over: the next update is not to suffer, nor the log to quote.
             log.warning("an update could not be read and was skipped: %s", type(error).__name__)

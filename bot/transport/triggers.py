@@ -17,12 +17,17 @@ _COMMAND = re.compile(r"/(\w+)(?:@(\w+))?")
 _LEFTOVER = " \t\r\n,:;，：；、"
 
 
-def conversation_key(update: Update) -> ConversationKey | None:
-    """Whose conversation `update` belongs to; None for what belongs to none (channel posts, joins, …)."""
+def conversation_key(update: Update, *, shared: bool = False) -> ConversationKey | None:
+    """Whose conversation `update` belongs to; None for what belongs to none (channel posts, joins, …).
+
+    `shared`: the members of a group have one together.
+    """
     sender = _sender(update)
     chat = update.effective_chat
     if sender is None or chat is None:
         return None
+    if shared and chat.type in (chat.GROUP, chat.SUPERGROUP):
+        sender = 0
     message = update.effective_message
     thread_id = message.message_thread_id if isinstance(message, Message) and message.is_topic_message else 0
     return ConversationKey(chat.id, 0 if thread_id in (None, GENERAL_TOPIC) else thread_id, sender)

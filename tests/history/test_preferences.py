@@ -37,14 +37,14 @@ async def test_who_reads_while_somebody_chooses_learns_the_choice(preferences: P
         await preferences.choose(ANN, language=language)
         await reading
         assert (await preferences.of(ANN)).language == language
-        preferences.forgotten(ANN)
+        preferences.clear()
 
 
 async def test_what_was_deleted_is_not_remembered_either(preferences: Preferences, database) -> None:
     await preferences.choose(ANN, persona="poet")
     async with database.engine.begin() as connection:
         await connection.exec_driver_sql("DELETE FROM preferences")
-    preferences.forgotten(ANN)
+    preferences.clear()
     assert await preferences.of(ANN) == Preference()
 
 
