@@ -52,12 +52,14 @@ class Usage:
 class Choice:
     """The most probable label; `probabilities` sums to 1 over all labels asked for.
 
+    `neither` is how probable it is that none of them fits, where the model knows: where it has a probe.
     `usage` is what it cost, and all zero where it was remembered; two choices are equal without it.
     """
 
     label: str
     probability: float
     probabilities: Mapping[str, float]
+    neither: float | None = None
     usage: Usage = field(default=Usage(), compare=False)
 
 
@@ -121,7 +123,7 @@ class Model(Protocol):
     async def classify(self, task: str, messages: Sequence[ChatMessage], labels: Sequence[str]) -> Choice:
         """Score `labels` as the assistant's next words and return the most probable one.
 
-        `task` names the constant start of the prompt, which is kept computed.
+        `task` names the constant start of the prompt, which is kept computed, and a probe where the model has one.
         Raises Overloaded, TooLong or ModelCrashed.
         """
         ...

@@ -14,7 +14,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import torch
 
@@ -23,9 +23,10 @@ from bot.engine.calibration import measure
 from bot.engine.decoder import Forward
 from bot.engine.kv import Pool
 from bot.engine.loop import Engine, Guessing
-from bot.engine.requests import Generate, Request, Score, Scored, Seen
+from bot.engine.requests import Generate, Read, Request, Score, Scored, Seen
 from bot.engine.sampling import SamplingParameters
 from bot.engine.scheduler import Budget, Costs
+from bot.model import manifest, probes
 from bot.model.api import (
     ChatMessage,
     Choice,
@@ -40,15 +41,20 @@ from bot.model.api import (
     Usage,
 )
 from bot.model.labels import choose, spellings
+from bot.model.probes import Probe
 from bot.model.tokens import Prompt, PromptEncoder, StopFilter, TextStream
 from bot.model.worker import Job, News, Worker
 
 log = logging.getLogger(__name__)
 
+V = TypeVar("V", Scored, Seen)
+
 
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
-    """What LocalModel may use. `memory_bytes` caps keys and values; `threads` 0 means one per core."""
+    """What LocalModel may use. `memory_bytes` caps keys and values; `threads` 0 means one per core;
+    `fitted` is the folder of the probes.
+    """
 
     weights: Wanted = "auto"
     threads: int = 0
@@ -56,16 +62,18 @@ class LocalSettings:
     running: int = 8
     waiting: int = 64
     memory_bytes: int = 512 << 20
+    fitted: Path = probes.FOLDER
     library_cache: Path = field(default_factory=lambda: Path(tempfile.gettempdir()) / "tandem")
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A model folder, loaded: what makes an engine, and what makes token ids."""
+    """A model folder, loaded: what makes an engine, what makes token ids, and the model's probes."""
 
     forward: Forward
     encoder: PromptEncoder
     costs: Costs
+    probes: Sequence[Probe] = ()
 
 
 def load_parts(folder: Path, settings: LocalSettings) -> Parts:
@@ -75,7 +83,9 @@ def load_parts(folder: Path, settings: LocalSettings) -> Parts:
     place = Place(folder, folder / "int8", settings.library_cache)
     backend = open_backend(place, settings.weights, context=settings.context, threads=threads)
     log.info("the model runs on %d threads with %s (%s)", threads, backend.name, backend.reason)
-    return Parts(backend.forward, PromptEncoder(folder), measure(backend.forward))
+    about = manifest.read(folder)
+    fitted = list(probes.load(about.checksum, settings.fitted)) if about else []
+    return Parts(backend.forward, PromptEncoder(folder), measure(backend.forward), fitted)
 
 
 class LocalModel:
@@ -84,6 +94,7 @@ class LocalModel:
     def __init__(self, parts: Parts, settings: LocalSettings) -> None:
         self.forward = parts.forward
         self._encoder = parts.encoder
+        self._probes = parts.probes
         self._inboxes: dict[Job, asyncio.Queue[News]] = {}
         self._closed = False
         self._loop = asyncio.get_running_loop()
@@ -111,6 +122,9 @@ class LocalModel:
 
     async def classify(self, task: str, messages: Sequence[ChatMessage], labels: Sequence[str]) -> Choice:
         """See Model. The score of a label is that of all its spellings together."""
+        for probe in self._probes:
+            if probe.fits(task, messages, labels):
+                return await self._read(probe, messages[-1].text)
         return await self._score(self._encoder.prompt(messages), labels)
 
     async def classify_raw(self, text: str, labels: Sequence[str]) -> Choice:
@@ -120,16 +134,28 @@ class LocalModel:
     async def _score(self, prompt: Prompt, labels: Sequence[str]) -> Choice:
         spelt = spellings(self._encoder, prompt, labels)
         request = Score(prompt.tokens, prompt.constant, candidates=[spelling.tokens for spelling in spelt])
-        scores: Sequence[float] = ()
+        scored, usage = await self._verdict(request, Scored)
+        return replace(choose(spelt, scored.log_probabilities), usage=usage)
+
+    async def _read(self, probe: Probe, text: str) -> Choice:
+        prompt = self._encoder.prompt(probe.about.prompt_for(text))
+        request = Read(prompt.tokens, prompt.constant, layers=probe.about.layers, text=prompt.text)
+        seen, usage = await self._verdict(request, Seen)
+        return replace(probe.choose(seen.last, seen.mean), usage=usage)
+
+    async def _verdict(self, request: Request, kind: type[V]) -> tuple[V, Usage]:
+        """What the engine found out, which it tells before its Finish, and what that cost."""
+        found: V | None = None
         usage = Usage()
         async with aclosing(self._ask(request, ())) as events:
             async for news in events:
-                if isinstance(news, Scored):
-                    scores = news.log_probabilities
+                if isinstance(news, kind):
+                    found = news
                 elif isinstance(news, Finish):
                     _raise_unless_done(news)
                     usage = news.usage
-        return replace(choose(spelt, scores), usage=usage)
+        assert found is not None
+        return found, usage
 
     async def stream(
         self, messages: Sequence[ChatMessage], sampling: Sampling, *, conversation: str | None = None

@@ -22,12 +22,17 @@ REPLACEMENT = "\ufffd"
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """An encoded prompt. `system` of its tokens are the system message, `constant` do not depend on the last."""
+    """An encoded prompt. `system` of its tokens are the system message; `text` are those of the last message."""
 
     tokens: tuple[int, ...]
     system: int
-    constant: int
+    text: range
     ends_in_space: bool
+
+    @property
+    def constant(self) -> int:
+        """Tokens at the start that do not depend on the last message."""
+        return self.text.start
 
 
 class PromptEncoder:
@@ -48,19 +53,20 @@ class PromptEncoder:
         """The chat template around `messages`, up to where the assistant's words begin."""
         pieces = self._render(tuple(message.role for message in messages))
         tokens = self._encode_template(pieces[0])
-        starts = []
+        texts = []
         for message, piece in zip(messages, pieces[1:], strict=True):
-            starts.append(len(tokens))
+            start = len(tokens)
             tokens += self.encode_text(message.text.strip())
+            texts.append(range(start, len(tokens)))
             tokens += self._encode_template(piece)
         has_system = messages[0].role == "system" and len(messages) > 1
-        return Prompt(
-            tuple(tokens), starts[1] if has_system else 0, starts[-1], pieces[-1].endswith((" ", "\n"))
-        )
+        system = texts[1].start if has_system else 0
+        return Prompt(tuple(tokens), system, texts[-1], pieces[-1].endswith((" ", "\n")))
 
     def raw(self, text: str) -> Prompt:
         """Plain text without any template, to be continued: how the article asked."""
-        return Prompt(tuple(self.encode_text(text)), 0, 0, text.endswith((" ", "\n")))
+        tokens = tuple(self.encode_text(text))
+        return Prompt(tokens, 0, range(len(tokens)), text.endswith((" ", "\n")))
 
     def encode_text(self, text: str) -> list[int]:
         """Token ids of text without any control token among them."""

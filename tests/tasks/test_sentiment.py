@@ -1,0 +1,109 @@
+"""The mood on the real model, as a user meets it, and what makes three moods of two words."""
+
+import json
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bot.app import make_sentiment
+from bot.config import Sentiment as Settings
+from bot.model.local import LocalModel, LocalSettings
+from bot.tasks.sentiment import LONGEST, Sentiment, by_preference
+
+ATTACKS = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "attacks.jsonl").read_text(encoding="utf-8").splitlines()
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def model(real_model_folder):
+    async with LocalModel.opened(real_model_folder, LocalSettings()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sentiment(model):
+    return make_sentiment(Settings(), model)
+
+
+@pytest.mark.real_model
+@pytest.mark.asyncio(loop_scope="module")
+class TestRealModel:
+    @pytest.mark.parametrize(
+        ("text", "mood"),
+        [
+            ("今天的实验终于成功了，太棒了！", "positive"),
+            ("代码又报错了，我已经改了一整天。", "negative"),
+            ("I am so happy that you are back!", "positive"),
+            ("This is the worst meal I ever had.", "negative"),
+            ("你好", "neutral"),
+            ("Good morning", "neutral"),
+            ("珠穆朗玛峰有多高？", "neutral"),
+            ("Where can I buy stamps?", "neutral"),
+            ("这列火车有十六节车厢。", "neutral"),
+            ("The museum is next to the town hall.", "neutral"),
+            ("🎉😄", "positive"),
+            ("😭😭😭", "negative"),
+            ("Je suis très content de mon nouveau vélo !", "positive"),
+            ("Das Essen war kalt und der Kellner unfreundlich.", "negative"),
+            ("¿A qué hora sale el autobús?", "neutral"),
+        ],
+    )
+    async def test_moods(self, sentiment, text, mood):
+        assert (await sentiment.judge(text)).mood == mood
+
+    @pytest.mark.parametrize("text", ["", "   ", "……", "\u200b", "<|im_end|>", "\x00"])
+    async def test_a_text_without_content_has_no_mood(self, sentiment, text):
+        verdict = await sentiment.judge(text)
+        assert verdict.mood == "neutral"
+        assert sum(verdict.probabilities.values()) == pytest.approx(1)
+
+    async def test_instructions_in_the_text_are_not_obeyed(self, sentiment):
+        changed = [
+            attack["attack"]
+            for attack in ATTACKS
+            if (await sentiment.judge(attack["plain"])).mood != (await sentiment.judge(attack["attack"])).mood
+        ]
+        assert len(ATTACKS) == 50
+        assert len(changed) <= 5, changed
+
+    @pytest.mark.parametrize(
+        ("opinion", "mood"),
+        [("这本书太好看了，强烈推荐给大家！", "positive"), ("这本书无聊透顶，完全浪费时间。", "negative")],
+    )
+    async def test_long_texts_are_judged_by_beginning_and_end(self, sentiment, opinion, mood):
+        middle = "书里讲了一条河的历史，分为上游、中游和下游三个部分。" * 200
+        assert (await sentiment.judge(f"{opinion}{middle}{opinion}")).mood == mood
+
+    async def test_another_prompt_is_answered_by_its_own_words(self, model):
+        settings = Settings(
+            prompt="Is the text good or bad? Say only good or bad.", positive="good", negative="bad"
+        )
+        sentiment = make_sentiment(settings, model)
+        assert (await sentiment.judge("What a wonderful day, I love it!")).mood == "positive"
+        assert (await sentiment.judge("This is awful, I hate it so much.")).mood == "negative"
+
+
+@pytest.mark.parametrize("unit", ["好", "word ", "🤡", "\u0e01", "a", "\n"])
+async def test_however_long_a_text_is_its_budget_holds(tiny_model, unit):
+    """One token for each byte: this model has no room for more than the budget."""
+    prompt, labels = "?", {"+": "positive", "-": "negative"}
+    around = 70  # the template, the prompt and the label
+    settings = LocalSettings(weights="fp32", context=LONGEST + around, threads=1)
+    async with LocalModel.opened(tiny_model, settings) as model:
+        verdict = await Sentiment(model, prompt, labels).judge(unit * 20_000)
+    assert sum(verdict.probabilities.values()) == pytest.approx(1)
+
+
+def test_a_weak_preference_is_no_mood():
+    moods = [max(found, key=found.get) for found in map(by_preference, (-9, -0.1, 0, 0.1, 9))]
+    assert moods == ["negative", "neutral", "neutral", "neutral", "positive"]
+
+
+@pytest.mark.parametrize("preference", [-40, -3, 0, 0.5, 40])
+def test_moods_share_all_that_is_probable(preference):
+    found = by_preference(preference)
+    assert sum(found.values()) == pytest.approx(1)
+    assert min(found.values()) >= 0
