@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.shared import ConfigOption, explained, load_config
+from bot.cli.shared import ConfigOption, explained, fail, load_config
 
 if TYPE_CHECKING:
     from bot.config import Config
+    from bot.definitions import Classification
     from bot.evaluation.metrics import Figures, Means
     from bot.evaluation.rows import Row
     from bot.evaluation.sentiment import Result, Told
@@ -29,7 +30,6 @@ def sentiment(data: DataArgument, as_json: JsonOption = False, config: ConfigOpt
     are by set, and the mean over sets. SnowNLP is one of the baselines where it is installed.
     """
     import asyncio
-    import json
 
     from bot.cli.run import fetch
     from bot.evaluation.rows import DataError, read
@@ -40,12 +40,35 @@ def sentiment(data: DataArgument, as_json: JsonOption = False, config: ConfigOpt
     weights = fetch(settings)
     with progress("judging", len(rows)) as told:
         results = asyncio.run(_judge(settings, weights.folder, rows, told))
-    if as_json:
-        own = results.pop("model").as_json()
-        told_apart = {name: result.as_json() for name, result in results.items()}
-        typer.echo(json.dumps({"model": own, "baselines": told_apart}, ensure_ascii=False, indent=2))
-    else:
-        _show(results)
+    _tell(results, as_json)
+
+
+@app.command()
+def task(
+    name: Annotated[str, typer.Argument(help="A classification of the configuration, like intent.")],
+    data: DataArgument,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Let one of the [tasks] judge labelled texts, beside the majority. Labels are the task's own words."""
+    import asyncio
+
+    from bot.cli.run import fetch
+    from bot.definitions import Classification
+    from bot.evaluation.rows import DataError, read
+
+    settings = load_config(config)
+    known = {each: one for each, one in settings.enabled_tasks.items() if isinstance(one, Classification)}
+    if name not in known:
+        raise fail(
+            f"{name!r} is no classification of the configuration: they are {', '.join(known) or 'none'}"
+        )
+    with explained(DataError):
+        rows = read(data, tuple(known[name].labels))
+    weights = fetch(settings)
+    with progress("judging", len(rows)) as told:
+        results = asyncio.run(_judge_task(settings, weights.folder, name, known[name], rows, told))
+    _tell(results, as_json)
 
 
 @app.command()
@@ -87,6 +110,17 @@ async def _judge(settings: "Config", folder: Path, rows: "list[Row]", told: "Tol
         return await evaluate(rows, judges, told)
 
 
+async def _judge_task(
+    settings: "Config", folder: Path, name: str, task: "Classification", rows: "list[Row]", told: "Told"
+) -> "dict[str, Result]":
+    from bot.app import open_model
+    from bot.evaluation.tasks import evaluate_task
+    from bot.tasks.custom import Classifier
+
+    async with await open_model(settings.model, folder) as model:
+        return await evaluate_task(rows, Classifier(model, name, task).classify, told)
+
+
 @contextmanager
 def progress(what: str, total: int) -> "Iterator[Told]":
     """A bar on standard error, with what is done in a second; called with the number of texts that are done."""
@@ -104,6 +138,17 @@ def progress(what: str, total: int) -> "Iterator[Told]":
             bars.update(bar, completed=done, description=f"{speed:.1f} texts/s")
 
         yield told
+
+
+def _tell(results: "dict[str, Result]", as_json: bool) -> None:
+    import json
+
+    if not as_json:
+        _show(results)
+        return
+    own = results.pop("model").as_json()
+    told_apart = {name: result.as_json() for name, result in results.items()}
+    typer.echo(json.dumps({"model": own, "baselines": told_apart}, ensure_ascii=False, indent=2))
 
 
 def _show(results: "Mapping[str, Result]") -> None:

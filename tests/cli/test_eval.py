@@ -22,13 +22,14 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Run:
     """Runs `eval ARGUMENTS` on the tiny random model."""
     folder = tmp_path_factory.mktemp("eval")
 
-    def start(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    def start(*arguments: object, **variables: str) -> "subprocess.CompletedProcess[str]":
         environment = {
             **os.environ,
             "COLUMNS": "200",
             "TANDEM_MODEL__NAME": str(tiny_model),
             "TANDEM_MODEL__DIR": str(folder / "models"),
             "TANDEM_MODEL__WEIGHTS": "fp32",
+            **variables,
         }
         return subprocess.run(
             [sys.executable, "-m", "bot", "eval", *map(str, arguments)],
@@ -107,3 +108,25 @@ def test_wrong_data_is_one_line_that_says_where(run: Run, data: Path, tmp_path: 
     assert done.stderr.strip() == (
         "error: line 9: label = 'happy': must be one of positive, negative, neutral"
     )
+
+
+def test_a_task_of_the_configuration_is_measured_with_its_own_labels(run: Run, tmp_path: Path) -> None:
+    texts = [("What is the capital of France?", "提问"), ("Thank you!", "感谢")]
+    data = tmp_path / "intents.jsonl"
+    data.write_text("\n".join(json.dumps({"text": text, "label": label}) for text, label in texts), "utf-8")
+    short = {"TANDEM_TASKS__INTENT__EXAMPLES": "[]"}
+    done = run("task", "intent", data, "--json", **short)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["baselines"]["majority"]["accuracy"] == 0.5
+    assert told["model"]["sets"]["intents"]["rows"] == 2
+    assert set(told["model"]["sets"]["intents"]["confusion"]) == {"提问", "感谢"}
+
+
+@pytest.mark.parametrize("name", ["summary", "no_such_task"])
+def test_what_is_no_classification_cannot_be_measured(run: Run, data: Path, name: str) -> None:
+    done = run("task", name, data)
+    assert done.returncode == 1
+    assert f"{name!r} is no classification" in done.stderr
+    assert "intent" in done.stderr
+    assert "Traceback" not in done.stderr
