@@ -2,6 +2,7 @@
 # make test      every check that CI runs
 # make install   only prepare .venv
 # make bench-peers  measure Tandem beside llama.cpp and OpenVINO (writes $(BENCH_DIR)/peers.json)
+# make pictures  renew the pictures of the documents
 # make lock      renew requirements.lock
 
 PYTHON ?= python3
@@ -18,7 +19,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 CHROMIUM = /usr/bin/chromium
 
-.PHONY: sandbox install test lint chromium postgresql bench-peers lock clean
+.PHONY: sandbox install test lint pictures chromium postgresql bench-peers lock clean
 
 sandbox: install
 	@$(BIN)/python -m bot sandbox --host $(HOST) --port $(PORT) $(if $(MODEL),--model "$(MODEL)")
@@ -31,6 +32,9 @@ test: $(VENV)/.tested lint chromium postgresql
 # Beside llama.cpp and OpenVINO, on the same weights; their environments and models are made there on demand.
 bench-peers: $(VENV)/.installed
 	PYTHONPATH=. $(BIN)/python tests/bench/peers/run.py $(BENCH_DIR) $(if $(QUICK),--quick)
+
+pictures: $(VENV)/.tested chromium
+	TANDEM_PICTURES=docs/images $(BIN)/python -m pytest tests/e2e/test_browser.py
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check

@@ -1,6 +1,7 @@
 """The whole bot, as its users meet it: the sandbox over HTTP, the real client, a database on disk, a model."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
@@ -62,9 +63,11 @@ def bot(configure: Callable[..., Config], tiny_model: Path, hood: Hood | None) -
     """`async with bot():` – the bot runs on the tiny random model."""
 
     @asynccontextmanager
-    async def run(folder: Path = tiny_model, **sections: object) -> AsyncIterator[None]:
+    async def run(
+        folder: Path = tiny_model, clock: Callable[[], float] = time.time, **sections: object
+    ) -> AsyncIterator[None]:
         watched = hood.watch if hood else app.unwatched
-        async with app.running(configure(**sections), folder, watched=watched):
+        async with app.running(configure(**sections), folder, clock, watched=watched):
             yield
 
     return run

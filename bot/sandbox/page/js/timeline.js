@@ -23,8 +23,10 @@ export function timeline() {
     end.hidden = pinned;
   }
 
-  // A growing composer or a keyboard that opens must not hide the last message.
-  new ResizeObserver(() => pinned && toEnd()).observe(scroller);
+  // A growing composer, a keyboard that opens, or a picture that arrives must not hide the last message.
+  const keeper = new ResizeObserver(() => pinned && toEnd());
+  keeper.observe(scroller);
+  keeper.observe(list);
 
   /** Change the list; whoever reads at its end stays there. */
   function keeping(change, follow = nearEnd()) {
