@@ -22,10 +22,14 @@ def text(document: str) -> str:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_to_files(document: str) -> None:
-    targets = re.findall(r"(?<!!)\[[^\]]*\]\(([^)#]+)", text(document))  # pictures are made by tests
+    targets = re.findall(r"\[[^\]]*\]\(([^)#]+)", text(document))
     folder = (PROJECT / document).parent
     local = [target for target in targets if not target.startswith(("http://", "https://"))]
     assert [target for target in local if not (folder / target).exists()] == []
+
+
+def test_pictures_are_small() -> None:
+    assert [path.name for path in (PROJECT / "docs/images").iterdir() if path.stat().st_size > 200_000] == []
 
 
 @pytest.mark.parametrize("readme", READMES)
