@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import Protocol
 
 from bot.model.api import ChatMessage, Choice, Model
-from bot.tasks.sentiment import Mood, Sentiment
+from bot.tasks.sentiment import LONGEST, Mood, Sentiment
+from bot.tasks.shorten import shortened
 
 RAW_PROMPT = "{prompt}\n\n文本：{text}\n分析结果："
 """The article's way: everything in one text, and no chat template."""
@@ -73,6 +74,7 @@ class Template(_Polyglot):
 
     async def judge(self, text: str) -> Opinion:
         """See Judge."""
+        text = shortened(text, LONGEST, self._model)
         messages = [self._prompt, ChatMessage("user", text)]
         return _opinion(await self._model.classify("template", messages, list(self._labels)), self._labels)
 
@@ -85,6 +87,7 @@ class RawPrompt(_Polyglot):
 
     async def judge(self, text: str) -> Opinion:
         """See Judge."""
+        text = shortened(text, LONGEST, self._model)
         prompt = RAW_PROMPT.format(prompt=self._prompt, text=text)
         return _opinion(await self._model.classify_raw(prompt, list(self._labels)), self._labels)
 

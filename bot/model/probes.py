@@ -85,3 +85,4 @@ def save(probe: Probe, path: Path) -> None:
     about = json.dumps(asdict(probe.about), ensure_ascii=False)
     tensors = {"weights": probe.weights.contiguous(), "bias": probe.bias.contiguous()}
     save_file(tensors, path, {"about": about})
+    path.chmod(0o644)  # it is shipped, and save_file keeps files to their owner
