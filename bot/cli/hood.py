@@ -101,14 +101,16 @@ class Hood:
         }
 
     def _request(self, trace: Trace, start: float) -> dict[str, Any]:
-        prompt = self._encoder.prompt(trace.messages)
+        choice = trace.choice
+        prompt = self._encoder.prompt((choice and choice.read) or trace.messages)
         return {
             "task": trace.task,
             "began_s": trace.began - start,
             "prompt": [
                 [piece.text, piece.tokens, piece.control] for piece in pieces_of(self._encoder, prompt.tokens)
             ],
-            "probabilities": dict(trace.choice.probabilities) if trace.choice else None,
+            "probabilities": dict(choice.probabilities) if choice else None,
+            "neither": choice.neither if choice else None,
             "queued": asdict(trace.queued) if trace.queued else None,
             "text": trace.text,
             "pieces_s": [round(seconds, 4) for seconds in trace.pieces],

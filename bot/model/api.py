@@ -53,7 +53,8 @@ class Choice:
     """The most probable label; `probabilities` sums to 1 over all labels asked for.
 
     `neither` is how probable it is that none of them fits, where the model knows: where it has a probe.
-    `usage` is what it cost, and all zero where it was remembered; two choices are equal without it.
+    `usage` is what it cost, and all zero where it was remembered; `read` is what the model read, where that are
+    other messages than those that were asked. Two choices are equal without both.
     """
 
     label: str
@@ -61,6 +62,7 @@ class Choice:
     probabilities: Mapping[str, float]
     neither: float | None = None
     usage: Usage = field(default=Usage(), compare=False)
+    read: Sequence[ChatMessage] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

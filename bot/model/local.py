@@ -138,10 +138,11 @@ class LocalModel:
         return replace(choose(spelt, scored.log_probabilities), usage=usage)
 
     async def _read(self, probe: Probe, text: str) -> Choice:
-        prompt = self._encoder.prompt(probe.about.prompt_for(text))
+        messages = probe.about.prompt_for(text)
+        prompt = self._encoder.prompt(messages)
         request = Read(prompt.tokens, prompt.constant, layers=probe.about.layers, text=prompt.text)
         seen, usage = await self._verdict(request, Seen)
-        return replace(probe.choose(seen.last, seen.mean), usage=usage)
+        return replace(probe.choose(seen.last, seen.mean), usage=usage, read=messages)
 
     async def _verdict(self, request: Request, kind: type[V]) -> tuple[V, Usage]:
         """What the engine found out, which it tells before its Finish, and what that cost."""

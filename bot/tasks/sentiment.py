@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from bot.conversation import CAUSE
 from bot.model.api import ChatMessage, Choice, Model
 from bot.tasks.shorten import shortened
 
@@ -58,7 +59,11 @@ class Sentiment:
 
     async def _prejudged(self) -> float:
         if self._prejudice is None:
-            self._prejudice = self._preference(await self._ask(NOTHING))
+            cause = CAUSE.set(None)  # it is asked for no message in particular
+            try:
+                self._prejudice = self._preference(await self._ask(NOTHING))
+            finally:
+                CAUSE.reset(cause)
         return self._prejudice
 
     def _preference(self, choice: Choice) -> float:

@@ -51,7 +51,7 @@ function requestView(request, unfold) {
     "section", { class: "hood-section", data: { testid: `request-${request.task || "answer"}` } },
     h("h3", {}, words.taskName(request.task)),
     h("p", { class: "how" }, how(request)),
-    request.probabilities && probabilities(request.probabilities),
+    request.probabilities && probabilities(request),
     promptView(request, wasRemembered(request), unfold),
   );
 }
@@ -63,14 +63,17 @@ function how(request) {
   const { finish } = request;
   if (wasRemembered(request)) return words.remembered;
   if (finish && !["stop", "length", "cancelled"].includes(finish.reason)) return words.ended(finish.detail || finish.reason);
-  if (isVerdict(request)) return words.verdictHow;
+  if (isVerdict(request)) return request.neither === null ? words.verdictHow : words.probeHow;
   if (finish?.usage.generated) return words.answerDone(finish.usage.generated);
   if (request.queued && !request.pieces_s.length) return words.placeInLine(request.queued.place);
   return words.answerHow(request.pieces_s.length);
 }
 
-function probabilities(labels) {
-  const sorted = Object.entries(labels).sort(([, a], [, b]) => b - a);
+// Where the model can tell that none of the labels fits, the labels share what that leaves.
+function probabilities({ probabilities: labels, neither }) {
+  const shares = Object.entries(labels).map(([label, share]) => [label, share * (1 - (neither ?? 0))]);
+  if (neither !== null) shares.push([words.neither, neither]);
+  const sorted = shares.sort(([, a], [, b]) => b - a);
   const bar = ([label, share]) => [
     h("dt", {}, label),
     h("dd", {}, styled(h("i", { class: "bar" }), { "--share": share }), h("span", {}, `${(100 * share).toFixed(1)} %`)),
