@@ -63,7 +63,9 @@ function how(request) {
   const { finish } = request;
   if (wasRemembered(request)) return words.remembered;
   if (finish && !["stop", "length", "cancelled"].includes(finish.reason)) return words.ended(finish.detail || finish.reason);
-  if (isVerdict(request)) return request.neither === null ? words.verdictHow : words.probeHow;
+  if (isVerdict(request) && request.neither !== null) return words.probeHow;
+  if (request.task === "sentiment") return `${words.verdictHow} ${words.prejudiceHow}`;
+  if (isVerdict(request)) return words.verdictHow;
   if (finish?.usage.generated) return words.answerDone(finish.usage.generated);
   if (request.queued && !request.pieces_s.length) return words.placeInLine(request.queued.place);
   return words.answerHow(request.pieces_s.length);
