@@ -20,8 +20,9 @@ BELOW_HANDLERS = ("bot.tasks", "bot.transport", "bot.history", "bot.observe")
 MAY_IMPORT = {
     "bot.__main__": ("bot.cli",),
     "bot.cli": ("bot",),
-    "bot.app": ("bot.handlers", *BELOW_HANDLERS, "bot.model", "bot.engine", *LEAVES),
-    "bot.bench": ("bot.app", "bot.model", "bot.engine", "bot.config"),
+    "bot.app": ("bot.dispatch", "bot.handlers", *BELOW_HANDLERS, "bot.model", "bot.engine", *LEAVES),
+    "bot.dispatch": ("bot.handlers", *BELOW_HANDLERS, "bot.model.api", "bot.model.results", *LEAVES),
+    "bot.bench": ("bot.app", "bot.dispatch", "bot.model", "bot.engine", "bot.config"),
     "bot.handlers": (*BELOW_HANDLERS, "bot.model.api", *LEAVES),
     "bot.tasks": ("bot.model.api", *LEAVES),
     "bot.transport": ("bot.model.api", *LEAVES),

@@ -4,10 +4,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bot.app import local_settings, sampling
+from bot.app import local_settings
 from bot.bench.day import USERS, Composer
 from bot.bench.prompts import Fresh
 from bot.config import Config
+from bot.dispatch import sampling
 from bot.model.tokens import PromptEncoder
 
 

@@ -100,7 +100,8 @@ def feedback(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 
 
 async def _judge(settings: "Config", folder: Path, rows: "list[Row]", told: "Told") -> "dict[str, Result]":
-    from bot.app import make_sentiment, open_model
+    from bot.app import open_model
+    from bot.dispatch import make_sentiment
     from bot.evaluation.judges import Bot, baselines
     from bot.evaluation.sentiment import evaluate
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.app import make_sentiment
 from bot.config import Sentiment as Settings
+from bot.dispatch import make_sentiment
 from bot.model.local import LocalModel, LocalSettings
 from bot.tasks.sentiment import LONGEST, Sentiment, by_preference
 
