@@ -9,7 +9,7 @@ async def test_the_verdict_comes_first_and_rings_nobody(bot, ann):
     async with bot():
         verdict, final = await ann.turn("Hello there")
     question = ann.person.messages()[0]
-    assert verdict.text.startswith(("😄 positive · ", "😢 negative · "))
+    assert verdict.text.startswith(("😄 positive · ", "😢 negative · ", "😐 neutral · "))
     assert verdict.silent
     assert verdict.reply_to == question.message_id
     assert not final.silent
@@ -19,7 +19,7 @@ async def test_the_verdict_comes_first_and_rings_nobody(bot, ann):
 async def test_verdicts_speak_the_language_of_the_reader(bot, li_lei):
     async with bot():
         verdict, _ = await li_lei.turn("你好")
-    assert verdict.text.startswith(("😄 正面 · ", "😢 负面 · "))
+    assert verdict.text.startswith(("😄 正面 · ", "😢 负面 · ", "😐 中性 · "))
 
 
 async def test_an_answer_grows_in_its_placeholder(bot, ann, telegram):
