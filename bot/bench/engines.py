@@ -13,6 +13,7 @@ from torch import Tensor
 
 from bot.bench.scenario import Ask
 from bot.bench.serving import Engine, main
+from bot.bench.setup import PATHS
 from bot.engine.decoder import Batch, Span
 from bot.engine.kv import Pool
 from bot.engine.native.decoder import NativeDecoder
@@ -77,7 +78,7 @@ def _messages(ask: Ask) -> list[ChatMessage]:
 async def local(options: dict[str, Any]) -> AsyncIterator[Engine]:
     """LocalModel as the configuration has it, with room for 16 answers."""
     settings = LocalSettings(
-        **{**options["local"], "library_cache": Path(options["local"]["library_cache"])},
+        **{**options["local"], **{name: Path(options["local"][name]) for name in PATHS}},
     )
     async with LocalModel.opened(Path(options["folder"]), settings) as model:
 

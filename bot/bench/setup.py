@@ -11,6 +11,9 @@ from bot.config import Config
 from bot.dispatch import sampling
 from bot.model.tokens import PromptEncoder
 
+PATHS = ("library_cache", "fitted")
+"""Of LocalSettings: text on the way to a process."""
+
 
 def prompts(config: Config, folder: Path) -> tuple[Composer, Fresh]:
     """What is asked, in the tokens of the model in `folder`."""
@@ -21,11 +24,11 @@ def prompts(config: Config, folder: Path) -> tuple[Composer, Fresh]:
 
 def options(config: Config, folder: Path) -> dict[str, Any]:
     """For the engines' processes, in JSON's types. There is room for as many answers as the run asks for."""
-    settings = local_settings(config.model)
-    running = max(settings.running, *USERS)
+    settings = asdict(local_settings(config.model))
+    running = max(settings["running"], *USERS)
     return {
         "folder": str(folder),
         "labels": [config.sentiment.positive, config.sentiment.negative],
         "sampling": asdict(sampling(config)),
-        "local": {**asdict(settings), "library_cache": str(settings.library_cache), "running": running},
+        "local": {**settings, **{name: str(settings[name]) for name in PATHS}, "running": running},
     }
