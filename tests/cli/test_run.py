@@ -3,6 +3,7 @@
 import signal
 from pathlib import Path
 
+from bot.sandbox.faults import Stall
 from bot.sandbox.objects import Message
 from bot.sandbox.server import Running
 
@@ -55,11 +56,14 @@ async def test_what_kill_9_interrupts_is_answered_once_by_the_next_process(
             if message.from_id == bot_id and "·" not in (message.text or "")
         ]
 
-    async with launch("run", TANDEM_CHAT__MAX_NEW_TOKENS="2000") as program:
+    # The first edit never ends: the placeholder is stored, and nothing of the answer is on the screen.
+    telegram.sandbox.faults.order(Stall(), method="editMessageText", times=1)
+    async with launch("run") as program:
         await program.says("ready")
         await person.say("Tell me a long story")
-        # Its first words are there, so the placeholder's id is stored.
-        await telegram.wait_for(lambda _: [each for each in answers() if len(each.text or "") > 1], within=60)
+        await telegram.wait_for(
+            lambda _: [call for call in telegram.sandbox.calls if call.method == "editmessagetext"], within=60
+        )
         await program.stop(signal.SIGKILL)
     (placeholder,) = answers()
     assert (placeholder.text or "").endswith("▌")

@@ -15,6 +15,7 @@ from bot.config import Config, Database, ModelSettings, Telegram
 from bot.sandbox.objects import Message
 from bot.sandbox.people import Person
 from bot.sandbox.server import Running, Sandbox, serve
+from bot.tasks.sentiment import NOTHING
 
 Living = Callable[..., AbstractAsyncContextManager[None]]
 
@@ -110,7 +111,8 @@ class Held:
         self.released.set()
 
     async def classify(self, task: str, messages: Any, labels: Any) -> Any:
-        self.judged.append(messages[-1].text)
+        if messages[-1].text != NOTHING:  # which asks for the model's prejudice
+            self.judged.append(messages[-1].text)
         return await self._model.classify(task, messages, labels)
 
     def forget(self, conversation: str) -> None:
