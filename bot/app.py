@@ -91,12 +91,14 @@ async def running(
     clock: Clock = time.time,
     sleep: Sleep = asyncio.sleep,
     watched: Callable[[Forgetful], Forgetful] = unwatched,
+    monotonic: Clock = time.monotonic,
+    wait: Sleep = asyncio.sleep,
 ) -> AsyncIterator[None]:
     """The whole bot on the model in `folder`; updates are being fetched when the block is entered.
 
-    `clock` tells the time of day; `sleep` is between one look and the next of what watches the bot. `watched` may
-    put something around the model that looks on. Leaving the block stops fetching first, then lets answers reach
-    the screen or stay in the journal, and ends the model last.
+    `clock` tells the time of day; `sleep` is between one look and the next of what watches the bot; `monotonic` and
+    `wait` set the pace towards Telegram. `watched` may put something around the model that looks on. Leaving the
+    block stops fetching first, then lets answers reach the screen or stay in the journal, and ends the model last.
     """
     async with AsyncExitStack() as stack:
         database = Database(config.database.url)
@@ -107,7 +109,7 @@ async def running(
         model = watched(remembering)
         check_prompts(config, remembering)
         bot = make_bot(config.telegram)
-        intake = Intake(bot, inline=config.telegram.inline)
+        intake = Intake(bot, clock=monotonic, sleep=wait, inline=config.telegram.inline)
         await intake.connect()
         if config.telegram.inline and not bot.supports_inline_queries:
             log.warning(
@@ -117,7 +119,7 @@ async def running(
         now = partial(_utc, clock)
         storage, journal = Storage.of(database, bot.id, now), Journal(database, bot.id, now)
         move = partial(_move_group, config.access.groups, storage)
-        outbox = Outbox(bot, on_migrated=move)
+        outbox = Outbox(bot, on_migrated=move, clock=monotonic, sleep=wait)
         await stack.enter_async_context(_background(outbox.run(), lambda: outbox.close(SHUTDOWN_SECONDS)))
         counters = Counters()
         instruments = Instruments(
@@ -140,7 +142,7 @@ async def running(
             config.database.keep_days, storage.store, journal, storage.personal, storage.access, now, sleep
         )
         await stack.enter_async_context(_background(retention))
-        heartbeat = beat(config.heartbeat_file, lambda: _is_well(intake, model))
+        heartbeat = beat(config.heartbeat_file, lambda: _is_well(intake, model, monotonic()))
         await stack.enter_async_context(_background(heartbeat))
         yield
 
@@ -180,10 +182,10 @@ def _utc(clock: Clock) -> datetime:
     return datetime.fromtimestamp(clock(), UTC)
 
 
-def _is_well(intake: Intake, model: Model) -> bool:
+def _is_well(intake: Intake, model: Model, now: float) -> bool:
     """Telegram answered lately, and the model does not hang."""
     answered = intake.last_round_trip
-    silent = answered is None or time.monotonic() - answered > MOST_SILENCE_SECONDS
+    silent = answered is None or now - answered > MOST_SILENCE_SECONDS
     return not silent and model.load().step_s < MOST_STEP_SECONDS
 
 

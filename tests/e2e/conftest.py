@@ -2,8 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+    contextmanager,
+)
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +89,15 @@ def real_bot(bot: Living, real_model_folder: Path) -> Living:
 class Held:
     """The model in the test's hands: answers stand still when `after` characters are written, until `release`.
 
-    `prompts` are the messages of all answers that were asked for, `judged` the texts that were, and `forgotten`
-    the conversations.
+    `prompts` are the messages of all answers that were asked for, `written` what the model wrote by the question,
+    `judged` the texts that were, and `forgotten` the conversations. `beat` is waited for behind each piece of an
+    answer. `busy` counts what is being computed.
     """
 
     def __init__(self) -> None:
+        self.busy = 0
+        self.beat: Callable[[], Awaitable[None]] | None = None
+        self.written: dict[str, str] = {}
         self.after: int | None = None
         self.released = asyncio.Event()
         self.prompts: list[list[tuple[str, str]]] = []
@@ -113,7 +123,8 @@ class Held:
     async def classify(self, task: str, messages: Any, labels: Any) -> Any:
         if messages[-1].text != NOTHING:  # which asks for the model's prejudice
             self.judged.append(messages[-1].text)
-        return await self._model.classify(task, messages, labels)
+        with self._computing():
+            return await self._model.classify(task, messages, labels)
 
     def forget(self, conversation: str) -> None:
         self.forgotten.append(conversation)
@@ -121,13 +132,27 @@ class Held:
 
     async def stream(self, messages: Any, sampling: Any, *, conversation: str | None = None) -> Any:
         self.prompts.append([(message.role, message.text) for message in messages])
-        written = 0
+        question, written = messages[-1].text, ""
         async with aclosing(self._model.stream(messages, sampling, conversation=conversation)) as events:
-            async for event in events:
+            while (event := await self._next(events)) is not None:
                 yield event
-                written += len(getattr(event, "text", ""))
-                if self.after is not None and written >= self.after:
+                self.written[question] = written = written + getattr(event, "text", "")
+                if self.beat is not None:
+                    await self.beat()
+                if self.after is not None and len(written) >= self.after:
                     await self.released.wait()
+
+    async def _next(self, events: AsyncIterator[Any]) -> Any:
+        with self._computing():
+            return await anext(events, None)
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        self.busy += 1
+        try:
+            yield
+        finally:
+            self.busy -= 1
 
 
 @pytest.fixture
