@@ -1,7 +1,6 @@
 """The configuration as an operator meets it: a file, variables, and one line for each mistake."""
 
 import json
-import os
 import re
 import tomllib
 from collections.abc import Callable
@@ -21,14 +20,7 @@ SECRET = "hunter2"
 Refusal = Callable[[str], str]
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user who has configured nothing, in an empty folder."""
-    for name in [name for name in os.environ if name.upper().startswith(("TANDEM_", "XDG_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from bot.handlers.menu import commands
 
 Configured = Callable[[str], Path]
 
+pytestmark = pytest.mark.usefixtures("home")
+
 KIND = "kind = 'classification'\nprompt = 'p'\ndescription = 'd'\n"
 
 
