@@ -1,11 +1,11 @@
 """The command line: `python -m bot COMMAND`. One module per command in cli/, each imported when it is called."""
 
-from bot.cli import app
+from bot.cli import command
 
 
 def main() -> None:
     """Entry point of `tandem` and of `python -m bot`."""
-    app()
+    command()()
 
 
 if __name__ == "__main__":

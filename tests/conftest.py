@@ -16,6 +16,10 @@ from bot.config import cache_home
 from bot.model.weights import ensure
 from bot.sandbox.server import Running
 
+# Whoever runs the tests may read Chinese; what they start speaks English unless they say otherwise.
+os.environ["LC_ALL"] = "C.UTF-8"
+os.environ.pop("LANGUAGE", None)
+
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"

@@ -1,6 +1,6 @@
 """What a run found: as JSON for programs, as a table for people. Medians, where nothing else is said."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -91,7 +91,11 @@ def p95(values: Sequence[float] | None) -> float | None:
     return sorted(values)[-(-95 * len(values) // 100) - 1] if values else None
 
 
-def ceiling(machine: Mapping[str, float | None]) -> str:
+Words = Callable[[str], str]
+"""English words to those of whoever reads a report."""
+
+
+def ceiling(machine: Mapping[str, float | None], words: Words = str) -> str:
     """What the machine can do at most, in a line."""
     forms = (
         ("read_gb_s", "memory {:.0f} GB/s"),
@@ -99,17 +103,17 @@ def ceiling(machine: Mapping[str, float | None]) -> str:
         ("bf16_gflops", "bfloat16 {:.0f} GFLOP/s"),
     )
     known = [form.format(machine[key]) for key, form in forms if machine[key] is not None]
-    return f"This machine at most: {', '.join(known)}\n"
+    return words(f"This machine at most: {', '.join(known)}") + "\n"
 
 
-def table(found: Mapping[str, Any]) -> Table:
+def table(found: Mapping[str, Any], words: Words = str) -> Table:
     """A report, an engine to a column."""
     engines: Mapping[str, Any] = found["engines"]
     shown = Table("", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in engines:
         shown.add_column(name, justify="right", no_wrap=True)
     for label, path, form in ROWS:
-        shown.add_row(label, *(_cell(engine, path, form) for engine in engines.values()))
+        shown.add_row(words(label), *(_cell(engine, path, form) for engine in engines.values()))
     return shown
 
 

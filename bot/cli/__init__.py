@@ -1,8 +1,14 @@
 """The commands. Each module imports its parts when it runs, so that `--help` answers at once."""
 
-import typer
+from typing import TYPE_CHECKING
 
-from . import bench, check, db, eval, model, run, sandbox
+import typer
+from typer.main import get_command
+
+from . import bench, check, db, eval, language, model, run, sandbox
+
+if TYPE_CHECKING:
+    from typer._click.core import Command
 
 app = typer.Typer(
     name="tandem",
@@ -18,3 +24,8 @@ app.command("check")(check.check)
 app.add_typer(model.app, name="model")
 app.add_typer(db.app, name="db")
 app.add_typer(eval.app, name="eval")
+
+
+def command() -> "Command":
+    """All of it, ready to be called, in the language of the environment."""
+    return language.localised(get_command(app))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bot.cli.language import told
 from bot.cli.run import fetch
 from bot.cli.shared import ConfigOption, explained, load_config
 
@@ -41,15 +42,15 @@ def bench(
 
     settings = load_config(config)
     folder = fetch(settings).folder
-    with explained(EngineFailed), progress_bar() as told:
+    with explained(EngineFailed), progress_bar() as tell:
         plan = QUICK if quick else Plan()
         names = [name.value for name in engine or EngineName]
-        found = asyncio.run(_measure(settings, folder, names, plan, told))
+        found = asyncio.run(_measure(settings, folder, names, plan, tell))
     typer.echo(json.dumps(found, indent=2)) if as_json else _show(found)
 
 
 async def _measure(
-    settings: "Config", folder: "Path", names: "Sequence[str]", plan: "Plan", told: "Progress"
+    settings: "Config", folder: "Path", names: "Sequence[str]", plan: "Plan", tell: "Progress"
 ) -> dict[str, Any]:
     from bot.bench.machine import limits
     from bot.bench.processes import own
@@ -57,10 +58,10 @@ async def _measure(
     from bot.bench.run import run
     from bot.bench.setup import options, prompts
 
-    told("this machine", 0, 1)
+    tell("this machine", 0, 1)
     machine = await limits()
     given = options(settings, folder)
-    measured = await run([own(name, given) for name in names], plan, *prompts(settings, folder), told)
+    measured = await run([own(name, given) for name in names], plan, *prompts(settings, folder), tell)
     return report(machine, measured, plan)
 
 
@@ -71,8 +72,8 @@ def _show(found: "Mapping[str, Any]") -> None:
     from bot.bench.report import ceiling, table
 
     console = Console()
-    console.print(ceiling(found["machine"]), highlight=False)
-    console.print(table(found))
+    console.print(ceiling(found["machine"], told), highlight=False)
+    console.print(table(found, told))
 
 
 @contextmanager
@@ -85,7 +86,7 @@ def progress_bar() -> "Iterator[Progress]":
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("", total=None)
 
-        def told(what: str, done: int, total: int) -> None:
-            bars.update(task, description=what, completed=done, total=total)
+        def tell(what: str, done: int, total: int) -> None:
+            bars.update(task, description=told(what), completed=done, total=total)
 
-        yield told
+        yield tell

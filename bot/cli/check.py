@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.cli.language import gettext as _
+from bot.cli.language import told
 from bot.cli.shared import ConfigOption, fail, load_config
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def _check_heartbeat(settings: "Config") -> None:
         raise fail(f"no bot is running on this database ({settings.heartbeat_file} is missing)")
     if age > STALE_S:
         raise fail(f"the bot gave no sign of life for {age:.0f} s: see its log, or start it again")
-    typer.echo(f"well {age:.0f} s ago")
+    typer.echo(_("well {seconds:.0f} s ago").format(seconds=age))
 
 
 def _findings(settings: "Config") -> "Iterator[Finding]":
@@ -95,8 +97,10 @@ class _Running(threading.Thread):
 
 
 def _print(finding: "Finding") -> None:
+    from rich.cells import set_cell_size
+
     mark, color = ("✓", typer.colors.GREEN) if finding.ok else ("✗", typer.colors.RED)
-    typer.secho(f"{mark} {finding.name:<9} ", fg=color, nl=False)
-    typer.echo(finding.told)
+    typer.secho(f"{mark} {set_cell_size(told(finding.name), 9)} ", fg=color, nl=False)
+    typer.echo(told(finding.told))
     if finding.advice:
-        typer.echo(f"{'':<12}→ {finding.advice}")
+        typer.echo(f"{'':<12}→ {told(finding.advice)}")

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.cli.language import gettext as _
+from bot.cli.language import rows, told
 from bot.cli.shared import ConfigOption, explained, load_config
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def backup(
 
     with explained(DatabaseError):
         copy = make(load_config(config).database.url, target)
-    typer.echo(f"backup  {copy}")
+    typer.echo(rows([(_("backup"), copy)]))
 
 
 @app.command()
@@ -41,9 +43,8 @@ def restore(
 
     with explained(DatabaseError):
         replaced = put_back(load_config(config).database.url, source)
-    typer.echo(f"restored  {source}")
-    if replaced:
-        typer.echo(f"replaced  kept as {replaced}")
+    kept = [(_("replaced"), _("kept as {file}").format(file=replaced))] if replaced else []
+    typer.echo(rows([(_("restored"), source), *kept]))
 
 
 @app.command()
@@ -54,19 +55,24 @@ def check(config: ConfigOption = None) -> None:
 
     with explained(DatabaseError):
         found = examine(load_config(config).database.url)
-    typer.echo("\n".join(_lines(found)))
+    typer.echo(rows(_lines(found)))
     if found.problems:
         raise typer.Exit(1)
 
 
-def _lines(found: "Examination") -> list[str]:
-    older = f" (the next start makes it {found.head})" if found.revision != found.head else ""
+def _lines(found: "Examination") -> list[tuple[str, str]]:
+    schema = found.revision
+    if found.revision != found.head:
+        schema = _("{schema} (the next start makes it {newest})").format(schema=schema, newest=found.head)
+    waiting = _("{updates} updates, {answers} answers").format(
+        updates=found.waiting_updates, answers=found.undelivered_turns
+    )
     return [
-        f"database  {found.database}",
-        *([f"size      {found.size / 1e6:.1f} MB"] if found.size is not None else []),
-        f"schema    {found.revision}{older}",
-        *(f"rows      {count} {name}" for name, count in found.rows.items()),
-        f"waiting   {found.waiting_updates} updates, {found.undelivered_turns} answers",
-        *(f"problem   {problem}" for problem in found.problems),
-        *([] if found.problems else ["sound     no problems found"]),
+        (_("database"), found.database),
+        *([(_("size"), f"{found.size / 1e6:.1f} MB")] if found.size is not None else []),
+        (_("schema"), schema),
+        *((_("rows"), f"{count} {name}") for name, count in found.rows.items()),
+        (_("waiting"), waiting),
+        *((_("problem"), told(problem)) for problem in found.problems),
+        *([] if found.problems else [(_("sound"), _("no problems found"))]),
     ]

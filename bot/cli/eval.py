@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.cli.language import gettext as _
+from bot.cli.language import rows as aligned
 from bot.cli.shared import ConfigOption, explained, fail, load_config
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def sentiment(data: DataArgument, as_json: JsonOption = False, config: ConfigOpt
     with explained(DataError):
         rows = read(data, ("positive", "negative", "neutral"))
     weights = fetch(settings)
-    with progress("judging", len(rows)) as told:
+    with progress(_("judging"), len(rows)) as told:
         results = asyncio.run(_judge(settings, weights.folder, rows, told))
     _tell(results, as_json)
 
@@ -60,13 +62,12 @@ def task(
     settings = load_config(config)
     known = {each: one for each, one in settings.enabled_tasks.items() if isinstance(one, Classification)}
     if name not in known:
-        raise fail(
-            f"{name!r} is no classification of the configuration: they are {', '.join(known) or 'none'}"
-        )
+        refusal = _("'{name}' is no classification of the configuration: they are {names}")
+        raise fail(refusal.format(name=name, names=", ".join(known) or _("none")))
     with explained(DataError):
         rows = read(data, tuple(known[name].labels))
     weights = fetch(settings)
-    with progress("judging", len(rows)) as told:
+    with progress(_("judging"), len(rows)) as told:
         results = asyncio.run(_judge_task(settings, weights.folder, name, known[name], rows, told))
     _tell(results, as_json)
 
@@ -89,14 +90,15 @@ def feedback(as_json: JsonOption = False, config: ConfigOption = None) -> None:
         own = asdict(agreement) if agreement else {"rows": 0}
         typer.echo(json.dumps({"judged": found.judged, **own}, indent=2))
         return
-    typer.echo(f"judged     {found.judged} messages")
+    judged = (_("judged"), _("{count} messages").format(count=found.judged))
     if agreement is None:
-        typer.echo("opinions   none yet: people reply to a verdict with /sentiment and what is right")
+        none = _("none yet: people reply to a verdict with /sentiment and what is right")
+        typer.echo(aligned([judged, (_("opinions"), none)]))
         return
-    names = ("agreement", "balanced", "macro-F1", "ECE")
+    names = (_("agreement"), _("balanced"), "macro-F1", "ECE")
     shown = ", ".join(f"{name} {value}" for name, value in zip(names, _percents(agreement), strict=True))
-    typer.echo(f"opinions   {agreement.rows}: {shown}")
-    typer.echo(f"confusion  {_confusion(agreement.confusion)}")
+    opinions = (_("opinions"), f"{agreement.rows}: {shown}")
+    typer.echo(aligned([judged, opinions, (_("confusion"), _confusion(agreement.confusion))]))
 
 
 async def _judge(settings: "Config", folder: Path, rows: "list[Row]", told: "Told") -> "dict[str, Result]":
@@ -136,7 +138,7 @@ def progress(what: str, total: int) -> "Iterator[Told]":
 
         def told(done: int) -> None:
             speed = done / (time.perf_counter() - began)
-            bars.update(bar, completed=done, description=f"{speed:.1f} texts/s")
+            bars.update(bar, completed=done, description=_("{speed:.1f} texts/s").format(speed=speed))
 
         yield told
 
@@ -158,12 +160,13 @@ def _show(results: "Mapping[str, Result]") -> None:
 
     from bot.evaluation.metrics import means
 
-    table = Table("who", "set", box=None, pad_edge=False)
-    for name in ("accuracy", "balanced", "macro-F1", "ECE", "ms/text", "confusion (truth → found)"):
+    table = Table(_("who"), _("set"), box=None, pad_edge=False)
+    confusion = _("confusion (truth → found)")
+    for name in (_("accuracy"), _("balanced"), "macro-F1", "ECE", _("ms/text"), confusion):
         table.add_column(name, justify="left" if "→" in name else "right")
     for who, result in results.items():
         mean = means(result.sets.values())
-        table.add_row(who, "mean", *_percents(mean), f"{result.ms_per_text:.1f}", style="bold")
+        table.add_row(who, _("mean"), *_percents(mean), f"{result.ms_per_text:.1f}", style="bold")
         for name, one in result.sets.items():
             table.add_row("", f"{name} ({one.rows})", *_percents(one), "", _confusion(one.confusion))
     Console().print(table)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.cli.language import gettext as _
+from bot.cli.language import rows, told
 from bot.cli.shared import ConfigOption, explained, load_config
 
 if TYPE_CHECKING:
@@ -37,17 +39,19 @@ def list_models(config: ConfigOption = None) -> None:
 
     settings = load_config(config).model
     table = Table("", box=None, pad_edge=False, padding=(0, 2, 1, 0))
-    table.add_column("Name", no_wrap=True)
-    table.add_column("Size", no_wrap=True)
-    table.add_column("Languages, licence, origin")
+    table.add_column(_("Name"), no_wrap=True)
+    table.add_column(_("Size"), no_wrap=True)
+    table.add_column(_("Languages, licence, origin"))
     for entry in CATALOGUE.values():
         here = "✓" if find(entry, settings.dir) else ""
         size = f"{entry.parameters}\n{gigabytes(entry.disk)}"
-        table.add_row(here, entry.name, size, f"{entry.languages}\n{entry.licence}\n{entry.origin}")
+        about = "\n".join(map(told, (entry.languages, entry.licence, entry.origin)))
+        table.add_row(here, entry.name, size, about)
     console = Console()
     console.print(table)
-    console.print(f"✓ is in {settings.dir}.", highlight=False, soft_wrap=True)
-    console.print("A hub's org/name works as well, and a folder or a .gguf file of your own by its path.")
+    here = _("✓ is in {folder}.").format(folder=settings.dir)
+    console.print(here, highlight=False, soft_wrap=True)
+    console.print(_("A hub's org/name works as well, and a folder or a .gguf file of your own by its path."))
 
 
 @app.command()
@@ -57,8 +61,8 @@ def pull(name: NameArgument = None, config: ConfigOption = None) -> None:
     from bot.model.weights import ensure
 
     settings = load_config(config).model
-    with explained(WeightsError), progress_bars() as told:
-        found = ensure(name or settings.name, settings.dir, told)
+    with explained(WeightsError), progress_bars() as tell:
+        found = ensure(name or settings.name, settings.dir, tell)
     typer.echo(describe(found))
 
 
@@ -69,20 +73,20 @@ def path(name: NameArgument = None, config: ConfigOption = None) -> None:
     from bot.model.weights import ensure
 
     settings = load_config(config).model
-    with explained(WeightsError), progress_bars() as told:
-        found = ensure(name or settings.name, settings.dir, told)
+    with explained(WeightsError), progress_bars() as tell:
+        found = ensure(name or settings.name, settings.dir, tell)
     typer.echo(found.folder)
 
 
 def describe(found: "LocalWeights") -> str:
     """Name, origin, licence and checksum, one to a line."""
-    return "\n".join(
+    return rows(
         [
-            f"model    {found.name}",
-            f"origin   {found.origin}",
-            f"licence  {found.licence}",
-            f"sha256   {found.checksum or 'not checked: a folder of your own'}",
-            f"folder   {found.folder}",
+            (_("model"), found.name),
+            (_("origin"), told(found.origin)),
+            (_("licence"), told(found.licence)),
+            ("sha256", found.checksum or _("not checked: a folder of your own")),
+            (_("folder"), found.folder),
         ]
     )
 
@@ -97,9 +101,9 @@ def progress_bars() -> "Iterator[Progress]":
     stages: dict[str, TaskID] = {}
     with Progress(*columns, console=Console(stderr=True)) as bars:
 
-        def told(stage: str, done: int, total: int) -> None:
+        def tell(stage: str, done: int, total: int) -> None:
             if stage not in stages:
-                stages[stage] = bars.add_task(stage, total=None)
+                stages[stage] = bars.add_task(told(stage), total=None)
             bars.update(stages[stage], completed=done, total=total or None)
 
-        yield told
+        yield tell

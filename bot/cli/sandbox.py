@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.cli.language import gettext as _
 from bot.cli.run import fetch
 from bot.cli.shared import ConfigOption, explained, load_config, start_log
 
@@ -66,13 +67,13 @@ async def _serve(settings: "Config", folder: "Path", host: str, port: int) -> No
 
 def _announce(url: str, key: str | None, port: int) -> None:
     """The address, and how to reach it from elsewhere."""
-    typer.secho(
-        f"\n  Tandem is ready:  {url}{f'?key={key}' if key else ''}\n", fg=typer.colors.GREEN, bold=True
-    )
+    ready = _("Tandem is ready:  {address}").format(address=f"{url}{f'?key={key}' if key else ''}")
+    typer.secho(f"\n  {ready}\n", fg=typer.colors.GREEN, bold=True)
     if key:
-        typer.echo("  The key works once, for the first browser that opens this address.")
+        typer.echo(f"  {_('The key works once, for the first browser that opens this address.')}")
     elif "SSH_CONNECTION" in os.environ:
         user, server = os.environ.get("USER", "user"), os.environ["SSH_CONNECTION"].split()[2]
         tunnel = f"ssh -N -L {port}:{LOOPBACK}:{port} {user}@{server}"
-        typer.echo(f"  You are here over SSH. On your own computer:  {tunnel}\n")
-    typer.echo("  Ctrl+C stops it.")
+        here = _("You are here over SSH. On your own computer:  {command}").format(command=tunnel)
+        typer.echo(f"  {here}\n")
+    typer.echo(f"  {_('Ctrl+C stops it.')}")

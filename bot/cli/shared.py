@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.cli.language import gettext as _
+from bot.cli.language import told
+
 if TYPE_CHECKING:
     from bot.config import Config
 
@@ -45,7 +48,7 @@ def start_log(config: "Config") -> None:
 
 def fail(message: str) -> typer.Exit:
     """Print one error and give the exception that ends the command."""
-    typer.secho(f"error: {message}", err=True, fg=typer.colors.RED)
+    typer.secho(_("error: {message}").format(message=told(message)), err=True, fg=typer.colors.RED)
     return typer.Exit(1)
 
 

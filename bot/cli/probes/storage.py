@@ -67,7 +67,7 @@ def model(settings: "Config") -> Iterator[Finding]:
         )
         return
     checksum = f"sha256 {found.checksum[:12]}…" if found.checksum else "a folder of your own"
-    yield Finding("model", f"{found.name}, {found.origin}, {checksum}")
+    yield Finding("model", f"{found.name}: {found.origin}; {checksum}")
 
 
 def files_of(settings: "ModelSettings") -> int:
