@@ -47,6 +47,14 @@ def clock(held, monkeypatch):
 
 
 @pytest.fixture
+def timed_bot(configure, tiny_model, clock):
+    """The bot on that clock."""
+    return lambda **sections: app.running(
+        configure(**sections), tiny_model, clock, clock.sleep, monotonic=clock, wait=clock.sleep
+    )
+
+
+@pytest.fixture
 async def running(clock):
     async with serve(Sandbox(clock)) as running:
         yield running
@@ -114,20 +122,17 @@ def is_answered(telegram, chat_id):
 
 @pytest.mark.parametrize("penalties", [False, True], ids=["calm", "429 on every fifth call"])
 async def test_fifty_chats_stream_at_once_and_every_final_arrives(
-    configure, tiny_model, telegram, asked, held, clock, penalties, capsys
+    timed_bot, telegram, asked, held, clock, penalties, capsys
 ):
     if penalties:
         telegram.sandbox.faults.order(TooMany(tuple(range(1, 31))), every=5)
     seen = Seen(telegram.world)
-    settings = configure(
-        model=ModelSettings(context=2048, threads=1, running=CHATS),
-        chat={"max_new_tokens": TOKENS, "temperature": 0},
-    )
 
     async def answered():
         await telegram.wait_for(lambda _: all(is_answered(telegram, chat) for chat in asked), within=240)
 
-    async with app.running(settings, tiny_model, clock, clock.sleep, monotonic=clock, wait=clock.sleep):
+    model = ModelSettings(context=2048, threads=1, running=CHATS)
+    async with timed_bot(model=model, chat={"max_new_tokens": TOKENS, "temperature": 0}):
         await asyncio.wait_for(clock.until(lambda: len(held.prompts) == CHATS), 60)
         begun = clock()
         await clock.run(answered())
@@ -154,3 +159,20 @@ async def test_fifty_chats_stream_at_once_and_every_final_arrives(
     assert min(frames) >= 3 or (penalties and sum(frames) >= 3 * CHATS)
     assert not any(call.inside_penalty for call in writes)
     assert statuses[429] == (len(writes) // 5 if penalties else 0)
+
+
+@pytest.mark.parametrize("spent", [12, 19], ids=["short", "empty"])
+async def test_where_a_groups_budget_is_short_the_answer_arrives_whole(
+    timed_bot, telegram, held, clock, ann, spent
+):
+    """Twenty calls a minute are for everything: what is left of them is for the end, not for its growth."""
+    team, seen = telegram.world.chat("Team").id, Seen(telegram.world)
+    async with timed_bot(chat={"max_new_tokens": TOKENS, "temperature": 0}):
+        for _ in range(spent):
+            await ann.person.say("/help", "Team")
+        await clock.run(telegram.wait_for(lambda _: len(ann.of_bot("Team")) == spent))
+        await ann.person.say("/ask What is left?", "Team")
+        verdict, final = await clock.run(ann.answer(spent, "Team"))
+    assert [final.text] == seen.texts[team] == shown(held.written["What is left?"])
+    assert ann.of_bot("Team")[spent:] == [verdict, final]
+    assert all(call.status == 200 for call in telegram.sandbox.calls if call.chat_id == team)
