@@ -123,7 +123,7 @@ def build(
     talk = ChatHandler(
         store, preferences, screen, replies, answers, questions, documents, sentiment, chat, writers
     )
-    corrections = FeedbackHandler(bot.id, storage.feedback, screen, replies, refusals)
+    corrections = FeedbackHandler(bot.id, storage.feedback, preferences, screen, replies, refusals)
     judge = SentimentHandler(sentiment, corrections, replies)
     control = ControlHandler(store, replies, answers, edits, questions, talk)
     custom = TasksHandler(store, replies, questions, documents, talk, classifiers, writers)

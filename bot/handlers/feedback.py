@@ -9,6 +9,7 @@ from bot.handlers.replies import Replies
 from bot.handlers.screen import Screen
 from bot.handlers.words import translate_for
 from bot.history.feedback import Feedback
+from bot.history.preferences import Preferences
 from bot.history.records import Turn
 from bot.locales import LANGUAGES, translation
 from bot.tasks.sentiment import Mood
@@ -22,10 +23,17 @@ class FeedbackHandler:
     """`/sentiment positive`, as a reply to a verdict or to one's own judged message."""
 
     def __init__(
-        self, me_id: int, feedback: Feedback, screen: Screen, replies: Replies, refusals: Refusals
+        self,
+        me_id: int,
+        feedback: Feedback,
+        preferences: Preferences,
+        screen: Screen,
+        replies: Replies,
+        refusals: Refusals,
     ) -> None:
         self._me_id = me_id
         self._feedback = feedback
+        self._preferences = preferences
         self._screen = screen
         self._replies = replies
         self._refusals = refusals
@@ -52,7 +60,8 @@ class FeedbackHandler:
             await self._refusals.refuse(update, _("Only whoever wrote the message can correct its mood."))
         else:
             await self._feedback.correct(turn, mood)
-            if not await self._screen.show_correction(turn, mood, _):
+            mode = (await self._preferences.of(turn.conversation.chat_id)).sentiment or "message"
+            if not await self._screen.show_correction(turn, mood, mode, _):
                 await self._replies.say(update, _("👌 Noted. Thank you!"))
 
     def _is_mine(self, message: Message) -> bool:

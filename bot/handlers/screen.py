@@ -34,7 +34,7 @@ class Screen:
         """
         content = Content(verdict_line(verdict, _))
         old = turn.verdict.message_id if turn.verdict else None
-        reacted = mode in ("reaction", "both") and await self._react(turn, verdict)
+        reacted = mode in ("reaction", "both") and await self._react(turn, verdict.mood)
         if mode == "reaction" and reacted and old is None:
             await self._store.record_sentiment_sent(turn.id, None)
             return
@@ -48,16 +48,21 @@ class Screen:
         else:
             await self._store.record_sentiment_sent(turn.id, old)
 
-    async def show_correction(self, turn: Turn, mood: Mood, _: Translate) -> bool:
-        """The verdict's message says what the asker says; False if there is no such message (any more)."""
+    async def show_correction(self, turn: Turn, mood: Mood, mode: SentimentMode, _: Translate) -> bool:
+        """What showed the verdict says what the asker says: message, reaction, or both. False if nothing did."""
         verdict = turn.verdict
-        if verdict is None or verdict.message_id is None:
+        if verdict is None:
             return False
-        return await self._changed(turn, verdict.message_id, Content(correction_line(verdict, mood, _)))
+        was_reaction = verdict.state == "sent" and verdict.message_id is None
+        reacted = (was_reaction or mode in ("reaction", "both")) and await self._react(turn, mood)
+        if verdict.message_id is None:
+            return reacted
+        line = Content(correction_line(verdict, mood, _))
+        return await self._changed(turn, verdict.message_id, line) or reacted
 
-    async def _react(self, turn: Turn, verdict: Verdict) -> bool:
+    async def _react(self, turn: Turn, mood: Mood) -> bool:
         try:
-            await self._outbox.react(turn.conversation.chat_id, turn.message_id, REACTIONS[verdict.mood])
+            await self._outbox.react(turn.conversation.chat_id, turn.message_id, REACTIONS[mood])
         except Refused:
             return False
         return True

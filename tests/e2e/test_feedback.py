@@ -75,6 +75,51 @@ async def test_what_is_no_correction_is_judged(bot, ann, held):
     assert held.judged == ["hello", "positive", "positively awful", verdict.text]
 
 
+@pytest.fixture
+def choose_mood(telegram):
+    """Somebody chooses how moods are shown; the number of the bot's messages comes back."""
+
+    async def choose(reader, label):
+        page = await reader.reply("/settings")
+        for press in ("Mood", label):
+            before = list(page.keyboard)
+            await reader.person.press(page.message_id, press)
+            await telegram.wait_for(lambda _, before=before: page.keyboard != before)
+        return len(reader.of_bot())
+
+    return choose
+
+
+@pytest.mark.parametrize(("label", "messages"), [("😁 As a reaction", 1), ("💬 😁 As both", 2)])
+async def test_a_mood_that_is_a_reaction_changes_there(bot, ann, telegram, choose_mood, label, messages):
+    shown = lambda: asked.reactions.get(telegram.world.bot.id)  # noqa: E731
+    async with bot():
+        before = await choose_mood(ann, label)
+        asked = await ann.person.say("hello")
+        answered = lambda _: len(ann.of_bot()) == before + messages and "🔁" in str(ann.of_bot()[-1].keyboard)  # noqa: E731
+        await telegram.wait_for(answered, within=60)
+        for word, reaction in (("positive", "😁"), ("negative", "😢"), ("neutral", "😐")):
+            await ann.person.say(f"/sentiment {word}", reply_to=asked.message_id)
+            await telegram.wait_for(lambda _, reaction=reaction: shown() == [reaction])
+    if messages == 2:
+        assert ann.of_bot()[before].text.startswith("😐 neutral")
+    assert len(ann.of_bot()) == before + messages
+
+
+async def test_a_mood_that_was_a_reaction_is_still_one_when_the_choice_is_another(
+    bot, ann, telegram, choose_mood
+):
+    async with bot():
+        before = await choose_mood(ann, "😁 As a reaction")
+        asked = await ann.person.say("hello")
+        await telegram.wait_for(lambda _: len(ann.of_bot()) == before + 1 and asked.reactions, within=60)
+        await choose_mood(ann, "🚫 Not at all")
+        (given,) = asked.reactions[telegram.world.bot.id]
+        word, reaction = ("negative", "😢") if given == "😁" else ("positive", "😁")
+        await ann.person.say(f"/sentiment {word}", reply_to=asked.message_id)
+        await telegram.wait_for(lambda _: asked.reactions[telegram.world.bot.id] == [reaction])
+
+
 async def test_a_deleted_verdict_is_corrected_with_thanks(bot, ann):
     async with bot():
         verdict, _ = await ann.turn("hello")
