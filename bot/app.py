@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.config import Config, ConfigError, ModelSettings, data_home
-from bot.dispatch import Storage, build, descriptions
+from bot.dispatch import Storage, build, clear_caches, descriptions
 from bot.engine.backend import BackendUnusable
 from bot.engine.checkpoint import UnsupportedModel, read_architecture
 from bot.handlers.alarm import Alarm
@@ -139,7 +139,14 @@ async def running(
         alarm = _alarm(config, storage, outbox, instruments)
         await stack.enter_async_context(_background(alarm.run(clock, sleep)))
         retention = enforce(
-            config.database.keep_days, storage.store, journal, storage.personal, storage.access, now, sleep
+            config.database.keep_days,
+            storage.store,
+            journal,
+            storage.personal,
+            storage.access,
+            partial(clear_caches, model, storage.preferences),
+            now,
+            sleep,
         )
         await stack.enter_async_context(_background(retention))
         heartbeat = beat(config.heartbeat_file, lambda: _is_well(intake, model, monotonic()))

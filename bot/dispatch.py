@@ -3,7 +3,7 @@
 Starts and stops nothing: that is app.py.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,6 +14,7 @@ from telegram.ext import ApplicationBuilder
 
 from bot.config import Config
 from bot.config import Sentiment as SentimentSettings
+from bot.conversation import ConversationKey
 from bot.definitions import Classification, Generation
 from bot.handlers.access import AccessHandler, Rules
 from bot.handlers.account import AccountHandler
@@ -135,7 +136,7 @@ def build(
         config.database.keep_days,
         storage.personal,
         chat,
-        partial(_clear, model, preferences),
+        partial(clear_caches, model, preferences),
         answers,
         edits,
         screen,
@@ -235,8 +236,12 @@ def descriptions(config: Config) -> Descriptions:
     return {name: task.description for name, task in config.enabled_tasks.items()}
 
 
-def _clear(model: Forgetful, preferences: Preferences) -> None:
-    """Nothing that was deleted stays in a cache."""
+def clear_caches(
+    model: Forgetful, preferences: Preferences, conversations: Collection[ConversationKey] = ()
+) -> None:
+    """Nothing that was deleted stays in a cache, nor what was computed for `conversations`."""
+    for key in conversations:
+        model.forget(str(key))
     model.clear()
     preferences.clear()
 

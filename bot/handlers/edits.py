@@ -1,19 +1,20 @@
 """Edits: the newest text of messages that were edited, for questions that still wait for their turn.
 
-Kept in memory only: after a restart such a question is answered as it was first written.
+Kept in memory only, for a day: after a restart such a question is answered as it was first written.
 """
 
-from cachetools import LRUCache
+from cachetools import TTLCache
 from telegram import Message
 
 REMEMBERED = 1000
+DAY_S = 86_400.0
 
 
 class Edits:
     """By chat and message."""
 
     def __init__(self) -> None:
-        self._texts: LRUCache[tuple[int, int], tuple[int, str]] = LRUCache(REMEMBERED)
+        self._texts: TTLCache[tuple[int, int], tuple[int, str]] = TTLCache(REMEMBERED, DAY_S)
 
     def note(self, message: Message, text: str) -> None:
         """The message says `text` from now on."""
@@ -27,4 +28,4 @@ class Edits:
     def forget(self, user_id: int) -> None:
         """Drop what somebody wrote."""
         for place in [place for place, (author, _) in self._texts.items() if author == user_id]:
-            del self._texts[place]
+            self._texts.pop(place, None)

@@ -4,10 +4,11 @@ Once at every start, and then every day.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.conversation import ConversationKey
 from bot.history.access import Access
 from bot.history.errors import DatabaseError
 from bot.history.journal import Journal
@@ -17,6 +18,9 @@ from bot.history.store import Store
 DAY_S = 86_400.0
 BATCH = 500  # rows of one transaction, so that a message never waits long for the broom
 
+
+Clear = Callable[[Collection[ConversationKey]], None]
+"""What is kept in memory of these conversations, and of anybody's words and choices, goes too."""
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +34,14 @@ class Removed:
     people: int = 0
 
 
-async def forget_before(moment: datetime, store: Store, journal: Journal, personal: PersonalData) -> Removed:
+async def forget_before(
+    moment: datetime, store: Store, journal: Journal, personal: PersonalData, clear: Clear
+) -> Removed:
     """Delete the turns and updates of before `moment`, whatever their state, also from the database's log.
 
-    Of people who were not here since then nothing is left.
+    Of people who were not here since then nothing is left, in no cache either.
     """
+    conversations = await store.conversations_before(moment)
     turns = updates = people = 0
     while count := await store.delete_turns_before(moment, BATCH):
         turns += count
@@ -43,6 +50,7 @@ async def forget_before(moment: datetime, store: Store, journal: Journal, person
     while count := await personal.forget_unseen(moment):
         people += count
     if turns or updates or people:
+        clear(conversations)
         await store.database.empty_log()
     return Removed(turns, updates, people)
 
@@ -53,6 +61,7 @@ async def enforce(
     journal: Journal,
     personal: PersonalData,
     access: Access,
+    clear: Clear,
     clock: Callable[[], datetime],
     sleep: Callable[[float], Awaitable[None]],
 ) -> None:
@@ -61,10 +70,8 @@ async def enforce(
         try:
             await access.delete_expired()
             if keep_days:
-                log.info(
-                    "retention: %s",
-                    await forget_before(clock() - timedelta(days=keep_days), store, journal, personal),
-                )
+                moment = clock() - timedelta(days=keep_days)
+                log.info("retention: %s", await forget_before(moment, store, journal, personal, clear))
         except DatabaseError as error:
             log.warning("what is too old was not deleted; I try again tomorrow: %s", error)
         await sleep(DAY_S)

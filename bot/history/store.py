@@ -208,6 +208,16 @@ class Store:
         """A person's own turns by day, with the moods as the person corrected them; of one chat or of all."""
         return await read_moods(connection, self._bot_id, now, user_id, chat_id)
 
+    @reads
+    async def conversations_before(
+        self, connection: AsyncConnection, moment: datetime
+    ) -> list[ConversationKey]:
+        """The conversations with turns that are older than `moment`."""
+        place = conversations.c
+        query = select(place.chat_id, place.thread_id, place.user_id).distinct().join(turns)
+        old = query.where(place.bot_id == self._bot_id, turns.c.created_at < moment)
+        return sorted(ConversationKey(*row) for row in await connection.execute(old))
+
     @writes
     async def delete_turns_before(self, connection: AsyncConnection, moment: datetime, limit: int) -> int:
         """Delete at most `limit` turns that are older than `moment`; how many there were."""

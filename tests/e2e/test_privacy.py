@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot import app
+from bot.history.retention import DAY_S
 
 SECRET = "swordfish"
 DELETE, KEEP = "🗑 Delete", "Keep"
@@ -161,3 +162,50 @@ async def test_what_is_too_old_is_gone_after_a_start(bot, ann, configure, tiny_m
     async with app.running(configure(), tiny_model, clock=later, sleep=never):
         assert (await exported(ann))["turns"] == []
         assert SECRET.encode() not in written()
+
+
+class Broom:
+    """The daily removal, at the test's command, at a time of the test's choice."""
+
+    def __init__(self):
+        self.later_s = 0.0
+        self._asleep, self._wake = asyncio.Event(), asyncio.Event()
+
+    def clock(self):
+        return time.time() + self.later_s
+
+    async def sleep(self, seconds):
+        if seconds != DAY_S:
+            await asyncio.Event().wait()
+        self._asleep.set()
+        await self._wake.wait()
+
+    async def sweep(self, later_s):
+        await self._asleep.wait()
+        self._asleep.clear()
+        self.later_s = later_s
+        self._wake.set()
+        self._wake.clear()
+        await self._asleep.wait()
+        self.later_s = 0.0
+
+
+async def test_what_has_become_too_old_is_in_no_cache_either(ann, held, configure, tiny_model, telegram):
+    broom, year_s = Broom(), configure().database.keep_days * DAY_S
+    async with app.running(configure(), tiny_model, clock=broom.clock, sleep=broom.sleep):
+        page = await ann.reply("/persona")
+        before = page.keyboard
+        await ann.person.press(page.message_id, "🪶 Poet")
+        await telegram.wait_for(lambda _: page.keyboard != before)
+        before = len(ann.of_bot())
+        await ann.person.say(SECRET)
+        await ann.answer(before)
+        await broom.sweep(year_s - 60)
+        assert held.forgotten == []
+        await broom.sweep(year_s + 3600)
+        assert held.forgotten == [f"{ann.person.user.id}:0:{ann.person.user.id}"]
+        await ann.turn(SECRET)
+        page = await ann.reply("/persona")
+    assert held.judged == [SECRET, SECRET]
+    assert held.prompts[0][0] != held.prompts[1][0]  # the poet, and whoever the bot is by itself
+    assert "✅ 🤖 Myself" in str(page.keyboard)

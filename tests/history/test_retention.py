@@ -17,6 +17,10 @@ from bot.history.store import Store
 ANN = ConversationKey(11, 0, 11)
 
 
+def nothing(_conversations: object) -> None:
+    """There are no caches."""
+
+
 async def take(store: Store, journal: Journal, update_id: int, question: str) -> None:
     await journal.append([{"update_id": update_id, "text": question}])
     turn = await store.begin_turn(
@@ -37,9 +41,11 @@ async def test_old_turns_and_updates_go_young_ones_stay(database: Database, cloc
     clock.advance(days=20)
     await take(store, journal, 2, "young")
     clock.advance(days=20)
-    assert await forget_before(
-        clock() - timedelta(days=30), store, journal, PersonalData(store.database, 1, clock)
-    ) == Removed(turns=1, updates=1)
+    moment, personal, cleared = clock() - timedelta(days=30), PersonalData(database, 1, clock), []
+    removed = await forget_before(moment, store, journal, personal, cleared.append)
+    assert removed == Removed(turns=1, updates=1)
+    assert await forget_before(moment, store, journal, personal, cleared.append) == Removed()
+    assert cleared == [[ANN]]
     assert [turn.question for turn in await store.recent_turns(ANN, 9)] == ["young"]
     assert ids(await journal.pending()) == [2]
     assert [turn.question for turn in await other_store.recent_turns(ANN, 9)] == ["another bot's"]
@@ -50,9 +56,9 @@ async def test_more_than_one_batch(database: Database, clock) -> None:
     store, journal = Store(database, 1, clock), Journal(database, 1, clock)
     await journal.append([{"update_id": n} for n in range(BATCH + 10)])
     clock.advance(days=31)
-    assert await forget_before(clock(), store, journal, PersonalData(store.database, 1, clock)) == Removed(
-        turns=0, updates=BATCH + 10
-    )
+    assert await forget_before(
+        clock(), store, journal, PersonalData(store.database, 1, clock), nothing
+    ) == Removed(turns=0, updates=BATCH + 10)
 
 
 class Over(Exception):
@@ -75,7 +81,7 @@ async def test_every_day_what_has_become_too_old_goes(database: Database, clock)
     await store.touch_user(11, "en")
     await take(store, journal, 2, "two")
     with pytest.raises(Over):
-        await enforce(2, store, journal, personal, Access(database, 1, clock), clock, until_tomorrow)
+        await enforce(2, store, journal, personal, Access(database, 1, clock), nothing, clock, until_tomorrow)
     assert left == [["one", "two"], ["one", "two"], ["two"], []]
     assert (await personal.export(11))["users"] == []
 
@@ -91,7 +97,7 @@ async def test_nothing_goes_that_is_to_be_kept_for_ever(database: Database, cloc
         raise Over
 
     with pytest.raises(Over):
-        await enforce(0, store, journal, personal, access, clock, enough)
+        await enforce(0, store, journal, personal, access, nothing, clock, enough)
     assert [turn.question for turn in await store.recent_turns(ANN, 9)] == ["one"]
     assert (await personal.export(11))["usage"] == []
 
@@ -100,9 +106,9 @@ async def test_an_update_that_telegram_may_repeat_is_still_known(database: Datab
     store, journal = Store(database, 1, clock), Journal(database, 1, clock)
     await take(store, journal, 1, "yesterday")
     clock.advance(days=1)
-    assert await forget_before(clock(), store, journal, PersonalData(store.database, 1, clock)) == Removed(
-        turns=1, updates=0
-    )
+    assert await forget_before(
+        clock(), store, journal, PersonalData(store.database, 1, clock), nothing
+    ) == Removed(turns=1, updates=0)
     assert await journal.append([{"update_id": 1}]) == []
 
 
@@ -121,7 +127,7 @@ async def test_no_file_holds_what_was_forgotten(open_database: Database, clock) 
         await take(store, journal, number, f"a secret {number} {'x' * 300}")
     clock.advance(days=31)
     assert b"a secret" in everything_beside(Path(str(open_database.url.database)))
-    await forget_before(clock(), store, journal, PersonalData(store.database, 1, clock))
+    await forget_before(clock(), store, journal, PersonalData(store.database, 1, clock), nothing)
     assert b"a secret" not in everything_beside(Path(str(open_database.url.database)))
 
 
