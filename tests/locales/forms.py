@@ -2,12 +2,14 @@
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
 import bot
 
+Named = dict[str, list[ast.expr]]
 CODE = Path(bot.__file__).parent
 VALUE = "›x‹"
 
@@ -59,11 +61,10 @@ def sentences(errors: set[str]) -> set[str]:
 
 
 def _said_in(tree: ast.Module, wording: tuple[str, ...], errors: set[str]) -> Iterator[str]:
-    constants = {
-        node.targets[0].id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
+    constants: Named = defaultdict(list)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            constants[node.targets[0].id].append(node.value)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
@@ -78,13 +79,15 @@ def _said_in(tree: ast.Module, wording: tuple[str, ...], errors: set[str]) -> It
                     yield from _texts(inner.value, constants)
 
 
-def _texts(node: ast.expr, constants: dict[str, ast.expr]) -> Iterator[str]:
-    """Every text that an expression may be."""
+def _texts(node: ast.expr, constants: Named) -> Iterator[str]:
+    """Every text that an expression may be, as far as that is written in its module."""
     match node:
         case ast.Constant(value=str(text)):
             yield text
         case ast.JoinedStr(values=parts):
-            yield "".join(p.value if isinstance(p, ast.Constant) else VALUE for p in parts)  # type: ignore[misc]
+            yield from map("".join, product(*(list(_texts(part, constants)) or [VALUE] for part in parts)))
+        case ast.FormattedValue(value=value, format_spec=None, conversion=-1):
+            yield from _texts(value, constants)
         case ast.IfExp(body=one, orelse=other):
             yield from (*_texts(one, constants), *_texts(other, constants))
         case ast.BoolOp(values=values):
@@ -92,11 +95,11 @@ def _texts(node: ast.expr, constants: dict[str, ast.expr]) -> Iterator[str]:
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             yield from map("".join, product(_texts(left, constants), _texts(right, constants)))
         case ast.Name(id=name) if name in constants:
-            yield from _texts(constants[name], constants)
+            yield from (text for value in constants[name] for text in _texts(value, constants))
         case ast.Tuple(elts=[first, *_]) | ast.List(elts=[first, *_]):
             yield from _texts(first, constants)
-        case ast.Call(func=ast.Attribute(attr="format", value=ast.Name(id=name))) if name in constants:
-            yield from (text.replace("{}", VALUE) for text in _texts(constants[name], constants))
+        case ast.Call(func=ast.Attribute(attr="format", value=form)):
+            yield from (text.replace("{}", VALUE) for text in _texts(form, constants))
 
 
 def everything() -> str:
@@ -105,5 +108,5 @@ def everything() -> str:
     for path in sorted(CODE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant | ast.JoinedStr):
-                texts += _texts(node, {})
+                texts += _texts(node, defaultdict(list))
     return "\n".join(re.sub(r"{[\w:.]*}", VALUE, text) for text in texts)

@@ -37,7 +37,10 @@ EXPLAINED = (
 )
 ENGLISH = re.compile(r"(?<![\w.`-])[a-z']+ [a-z']+ [a-z']+")
 """Three plain words in a row."""
-NAMES = ("CPU", "Telegram", "webhook", "telegram.proxy", f"native: {VALUE}", f"the database {VALUE} {VALUE}")
+NAMES = (
+    *("CPU", "Telegram", "webhook", "telegram.proxy"),
+    *(f"native: {VALUE}", f"the database {VALUE} {VALUE}", f"{VALUE}: {VALUE}; sha256 {VALUE}…"),
+)
 """The same in every language, or put together from others."""
 
 
