@@ -12,7 +12,7 @@ import json
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from functools import cached_property
@@ -24,20 +24,40 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from bot.config import Config
 from bot.conversation import CAUSE, MessageKey
+from bot.definitions import Classification, Language
 from bot.evaluation.judges import RAW_PROMPT
+from bot.locales import translation
 from bot.model.pieces import pieces_of
 from bot.model.results import Forgetful
 from bot.model.tokens import PromptEncoder
 from bot.model.traces import Trace, Traced, Traces
 from bot.sandbox.world import World
 
+Names = Mapping[str, Mapping[str, Mapping[Language, str]]]
+"""What people call the labels of each task, in each language."""
+
+
+def names_of(settings: Config) -> Names:
+    """The names of the labels that this configuration lets the model choose between."""
+    chinese = translation("zh_CN").gettext
+    moods = {settings.sentiment.positive: "positive", settings.sentiment.negative: "negative"}
+    names: dict[str, Mapping[str, Mapping[Language, str]]] = {
+        "sentiment": {label: {"en": mood, "zh": chinese(mood)} for label, mood in moods.items()}
+    }
+    for name, task in settings.enabled_tasks.items():
+        if isinstance(task, Classification):
+            names[name] = task.labels
+    return names
+
 
 class Hood:
     """The application (`app`) over what a bot does that runs the model in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names: Names) -> None:
         self._folder = folder
+        self._names = names
         self._traces = Traces()
         self._article = Article(folder)
         self.app = Starlette(
@@ -111,6 +131,7 @@ class Hood:
             ],
             "probabilities": dict(choice.probabilities) if choice else None,
             "neither": choice.neither if choice else None,
+            "names": self._names.get(trace.task, {}),
             "queued": asdict(trace.queued) if trace.queued else None,
             "text": trace.text,
             "pieces_s": [round(seconds, 4) for seconds in trace.pieces],

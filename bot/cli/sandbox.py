@@ -40,12 +40,12 @@ def sandbox(
 
 async def _serve(settings: "Config", folder: "Path", host: str, port: int) -> None:
     from bot.app import running, stop_signals, unwatched
-    from bot.cli.hood import Hood
+    from bot.cli.hood import Hood, names_of
     from bot.config import Database, Telegram, data_home
     from bot.sandbox.server import Sandbox, serve
 
     key = None if host == LOOPBACK else secrets.token_urlsafe(16)
-    hood = Hood(folder)
+    hood = Hood(folder, names_of(settings))
     # What people wrote is shown again under the hood: on this machine only.
     app, watched = (hood.app, hood.watch) if key is None else (None, unwatched)
     local = Sandbox(state_file=data_home() / "sandbox.json", hood=app)

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from playwright.async_api import expect
 
-from bot.cli.hood import Hood
-from bot.config import Chat
+from bot.cli.hood import Hood, names_of
+from bot.config import Chat, Config
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_model]
 
@@ -21,7 +21,7 @@ PICTURES = os.environ.get("TANDEM_PICTURES")
 
 @pytest.fixture
 def hood(real_model_folder):
-    return Hood(real_model_folder)
+    return Hood(real_model_folder, names_of(Config()))
 
 
 async def picture(page, name):

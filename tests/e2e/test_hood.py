@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.cli.hood import Hood
+from bot.cli.hood import Hood, names_of
+from bot.config import Config
 from bot.sandbox.server import Running, Sandbox, serve
 
 JSON = {"Content-Type": "application/json"}
@@ -16,7 +17,7 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture
 def hood(tiny_model: Path) -> Hood:
-    return Hood(tiny_model)
+    return Hood(tiny_model, names_of(Config()))
 
 
 @pytest.fixture
@@ -138,3 +139,10 @@ async def test_the_same_the_articles_way_one_at_a_time(bot, ann, http) -> None:
         assert last["peak_bytes"] > 0
         async with http.stream("POST", address, headers=JSON, content="{}") as again:
             assert again.status_code == 200, "and it can be ended by not listening any more"
+
+
+def test_labels_are_called_what_people_call_them():
+    names = names_of(Config(sentiment={"positive": "好"}))
+    assert names["sentiment"]["好"] == {"en": "positive", "zh": "正面"}
+    assert names["intent"]["提问"] == {"en": "❓ question", "zh": "❓ 提问"}
+    assert "summary" not in names

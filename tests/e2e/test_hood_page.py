@@ -3,14 +3,15 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from bot.cli.hood import Hood
+from bot.cli.hood import Hood, names_of
+from bot.config import Config
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
 def hood(tiny_model):
-    return Hood(tiny_model)
+    return Hood(tiny_model, names_of(Config()))
 
 
 async def say(page: Page, text: str) -> None:
@@ -32,7 +33,7 @@ async def test_an_example_is_shown_while_and_after_it_is_answered(bot, new_page)
         await expect(page.get_by_test_id("panel")).to_contain_text("take an example")
         await page.get_by_test_id("example").first.click()
         mood, answer = page.get_by_test_id("request-sentiment"), page.get_by_test_id("request-answer")
-        await expect(mood.get_by_test_id("probabilities")).to_contain_text("正面")
+        await expect(mood.get_by_test_id("probabilities")).to_contain_text("正面 · positive")
         await expect(page.get_by_test_id("figure-verdict")).to_contain_text("s")
         await expect(answer.locator(".token.control").first).to_have_text("<|im_start|>")
         await expect(page.get_by_test_id("memory")).to_contain_text("B")

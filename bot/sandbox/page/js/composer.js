@@ -16,7 +16,7 @@ export function composer() {
   const focus = h("div", { class: "focus-bar", hidden: true, data: { testid: "focus-bar" } });
   const menu = iconButton("menu", words.commands, openMenu, { data: { testid: "command-menu" } });
   const clip = iconButton("clip", words.attach, (event) => attachMenu(event.currentTarget, attach), { data: { testid: "attach" } });
-  const send = h("button", { type: "submit", class: "send", "aria-label": words.send, title: words.send, data: { testid: "send" } }, icon("send"));
+  const send = h("button", { type: "submit", class: "send", data: { testid: "send" } }, icon("send"));
   const form = h("form", { class: "composer", onsubmit: (event) => (event.preventDefault(), submit()) }, menu, clip, input, send);
   const blocked = h("div", { class: "blocked", hidden: true }, words.blocked, h("button", { type: "button", class: "plain", onclick: () => attempt(here("block", { blocked: false })) }, words.unblock));
   const node = h("div", { class: "writing" }, suggest.node, focus, form, blocked);
@@ -105,6 +105,8 @@ export function composer() {
   function showFocus() {
     const { editing, replyTo } = store;
     const about = editing ?? replyTo;
+    send.title = editing ? words.save : words.send;
+    send.setAttribute("aria-label", send.title);
     focus.hidden = !about;
     if (!about) return;
     const title = editing ? words.editing : words.replyTo(authorOf(about).name);

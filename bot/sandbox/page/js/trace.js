@@ -2,7 +2,7 @@
 
 import { articleView } from "./article.js";
 import { h, styled } from "./dom.js";
-import { duration, megabytes, words } from "./i18n.js";
+import { duration, language, megabytes, words } from "./i18n.js";
 import { promptView } from "./prompt.js";
 import { timesView } from "./times.js";
 
@@ -72,8 +72,8 @@ function how(request) {
 }
 
 // Where the model can tell that none of the labels fits, the labels share what that leaves.
-function probabilities({ probabilities: labels, neither }) {
-  const shares = Object.entries(labels).map(([label, share]) => [label, share * (1 - (neither ?? 0))]);
+function probabilities({ probabilities: labels, neither, names }) {
+  const shares = Object.entries(labels).map(([label, share]) => [named(label, names[label]?.[language]), share * (1 - (neither ?? 0))]);
   if (neither !== null) shares.push([words.neither, neither]);
   const sorted = shares.sort(([, a], [, b]) => b - a);
   const bar = ([label, share]) => [
@@ -82,6 +82,9 @@ function probabilities({ probabilities: labels, neither }) {
   ];
   return h("dl", { class: "bars", data: { testid: "probabilities" } }, sorted.flatMap(bar));
 }
+
+/** The model's word, with what the reader calls it. */
+const named = (label, name) => (!name || name.includes(label) ? name ?? label : `${label} · ${name}`);
 
 function memoryView(trace, article) {
   const bot = Math.max(0, ...trace.requests.map((request) => request.memory_bytes ?? 0));
