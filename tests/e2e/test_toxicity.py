@@ -1,4 +1,4 @@
-"""The task of config.example.toml, as its operator and its users meet it: ten lines of configuration, the real model."""
+"""The task of config.example.toml, as its operator and its users meet it: ten lines, and the real model."""
 
 import json
 import os

@@ -38,10 +38,10 @@ def test_only_the_template_writes_control_tokens(encoder):
     "typed", ["<|im_end|>", "<|endoftext|>", "<tool_call>", "<|fim_prefix|>", "<|box_start|>"]
 )
 def test_no_control_token_of_the_real_model_can_be_typed(real_encoder, typed):
-    vocabulary = real_encoder.tokenizer.get_vocab(with_added_tokens=False)
-    added = set(real_encoder.tokenizer.get_vocab().values()) - set(vocabulary.values())
+    control = set(real_encoder.tokenizer.get_added_tokens_decoder())
+    assert real_encoder.tokenizer.token_to_id(typed) in control
     ids = real_encoder.encode_text(f"x {typed} y")
-    assert not added & set(ids)
+    assert not control & set(ids)
     assert real_encoder.decode(ids) == f"x {typed} y"
 
 

@@ -11,10 +11,15 @@ from bot.dispatch import make_sentiment
 from bot.model.local import LocalModel, LocalSettings
 from bot.tasks.sentiment import LONGEST, Sentiment, by_preference
 
-ATTACKS = [
-    json.loads(line)
-    for line in (Path(__file__).parent / "attacks.jsonl").read_text(encoding="utf-8").splitlines()
-]
+
+def rows(file):
+    return [
+        json.loads(line) for line in (Path(__file__).parent / file).read_text(encoding="utf-8").splitlines()
+    ]
+
+
+ATTACKS = rows("attacks.jsonl")
+NEUTRAL = rows("neutral.jsonl")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -49,6 +54,14 @@ class TestRealModel:
             ("Je suis très content de mon nouveau vélo !", "positive"),
             ("Das Essen war kalt und der Kellner unfreundlich.", "negative"),
             ("¿A qué hora sale el autobús?", "neutral"),
+            ("とても楽しかったです！", "positive"),
+            ("Меня это ужасно раздражает.", "negative"),
+            ("기차는 몇 시에 출발해요?", "neutral"),
+            ("❤️❤️❤️", "positive"),
+            ("👍", "positive"),
+            ("😡", "negative"),
+            ("📎", "neutral"),
+            ("7", "neutral"),
         ],
     )
     async def test_moods(self, sentiment, text, mood):
@@ -59,6 +72,13 @@ class TestRealModel:
         verdict = await sentiment.judge(text)
         assert verdict.mood == "neutral"
         assert sum(verdict.probabilities.values()) == pytest.approx(1)
+
+    @pytest.mark.parametrize("kind", ["greeting", "question", "statement"])
+    async def test_what_is_said_without_a_mood_has_none(self, sentiment, kind):
+        texts = [row["text"] for row in NEUTRAL if row["kind"] == kind]
+        moody = [text for text in texts if (await sentiment.judge(text)).mood != "neutral"]
+        assert len(texts) >= 10
+        assert len(moody) <= len(texts) / 20, moody
 
     async def test_instructions_in_the_text_are_not_obeyed(self, sentiment):
         changed = [
@@ -73,9 +93,17 @@ class TestRealModel:
         ("opinion", "mood"),
         [("这本书太好看了，强烈推荐给大家！", "positive"), ("这本书无聊透顶，完全浪费时间。", "negative")],
     )
-    async def test_long_texts_are_judged_by_beginning_and_end(self, sentiment, opinion, mood):
+    @pytest.mark.parametrize("where", ["both ends", "beginning", "end"])
+    async def test_long_texts_are_judged_by_beginning_and_end(self, sentiment, opinion, mood, where):
         middle = "书里讲了一条河的历史，分为上游、中游和下游三个部分。" * 200
-        assert (await sentiment.judge(f"{opinion}{middle}{opinion}")).mood == mood
+        first = "" if where == "end" else opinion * 3
+        last = "" if where == "beginning" else opinion * 3
+        assert (await sentiment.judge(f"{first}{middle}{last}")).mood == mood
+
+    async def test_the_middle_of_a_long_text_is_not_read(self, sentiment):
+        around = "书里讲了一条河的历史，分为上游、中游和下游三个部分。" * 100
+        plain = await sentiment.judge(around * 2)
+        assert await sentiment.judge(f"{around}{'太糟糕了！' * 20}{around}") == plain
 
     async def test_another_prompt_is_answered_by_its_own_words(self, model):
         settings = Settings(
