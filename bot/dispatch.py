@@ -128,7 +128,9 @@ def build(
     judge = SentimentHandler(sentiment, corrections, replies)
     control = ControlHandler(store, replies, answers, edits, questions, talk)
     custom = TasksHandler(store, replies, questions, documents, talk, classifiers, writers)
-    account = AccountHandler(store, questions, chat, replies, descriptions(config))
+    account = AccountHandler(
+        store, questions, chat, replies, descriptions(config), inline=config.telegram.inline
+    )
     stats = StatsHandler(admins, store, instruments.read, replies, refusals, clock)
     admin = AdminHandler(bot.bot, rules.mode == "invite", admins, access, outbox, replies, refusals, clock)
     privacy = PrivacyHandler(

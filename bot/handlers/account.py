@@ -15,13 +15,21 @@ class AccountHandler:
     """Commands about one's own conversation with the bot."""
 
     def __init__(
-        self, store: Store, questions: Questions, chat: Chat, replies: Replies, tasks: Descriptions
+        self,
+        store: Store,
+        questions: Questions,
+        chat: Chat,
+        replies: Replies,
+        tasks: Descriptions,
+        *,
+        inline: bool,
     ) -> None:
         self._store = store
         self._questions = questions
         self._chat = chat
         self._replies = replies
         self._tasks = tasks
+        self._inline = inline
 
     async def on_start(self, update: Update, _context: Context) -> None:
         """/start"""
@@ -36,13 +44,14 @@ class AccountHandler:
             ),
         )
 
-    async def on_help(self, update: Update, _context: Context) -> None:
+    async def on_help(self, update: Update, context: Context) -> None:
         """/help"""
         _ = translate_for(update)
+        inline = _("@{name} with a text, in any chat – its mood as a card to send there")
         await self._replies.say(
             update,
             _(
-                "Just write to me; in a group, mention me, reply to me or begin with /ask. "
+                "Just write to me, or send me a text file; in a group, mention me, reply to me or begin with /ask. "
                 "What you reply to is what I am asked about.\n\n"
                 "/new – start a new conversation\n"
                 "/retry – the last answer once more; change your last message for another question\n"
@@ -54,7 +63,8 @@ class AccountHandler:
                 "/settings – how I show moods, who I am (/persona), and which language I speak (/language)\n"
                 "/help – this list"
             )
-            + "".join(f"\n/{name} – {does}" for name, does in described(self._tasks, _)),
+            + "".join(f"\n/{name} – {does}" for name, does in described(self._tasks, _))
+            + ("\n" + inline.format(name=context.bot.username) if self._inline else ""),
         )
 
     async def on_new(self, update: Update, _context: Context) -> None:

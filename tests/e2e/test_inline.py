@@ -45,6 +45,15 @@ async def test_the_mood_of_what_is_typed_is_a_card_that_can_be_sent(
     assert li_lei.of_bot("Team") == []
 
 
+async def test_help_tells_of_it_where_it_is_on(bot, ann, li_lei, telegram, switched_on):
+    name = f"@{telegram.world.bot.username}"
+    async with bot(**switched_on):
+        assert f"{name} with a text, in any chat" in (await ann.reply("/help")).text
+        assert f"在任何聊天里输入 {name} 加一段文字" in (await li_lei.reply("/help")).text
+    async with bot():
+        assert name not in (await ann.reply("/help")).text
+
+
 async def test_who_types_on_is_judged_once(bot, ann, telegram, switched_on, configure):
     async with bot(**switched_on, access={"turns_per_day": 1}):
         li_lei = telegram.person("李雷").user

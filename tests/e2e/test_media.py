@@ -22,6 +22,12 @@ async def test_a_file_with_a_caption_is_what_the_question_is_about(bot, ann, hel
     assert "red folder" in held.prompts[1][1][1]
 
 
+async def test_help_tells_of_files(bot, ann, li_lei):
+    async with bot():
+        assert "send me a text file" in (await ann.reply("/help")).text
+        assert "文本文件" in (await li_lei.reply("/help")).text
+
+
 async def test_whoever_asks_on_about_a_file_need_not_send_it_again(bot, ann, held):
     notes = "\n".join(f"{number}. point" for number in range(40))
     async with bot(chat={"history_tokens": 200}):
