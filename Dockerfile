@@ -25,7 +25,7 @@ COPY bot bot
 RUN pip install --no-deps --force-reinstall .
 
 FROM python:3.11-slim
-# The engine is compiled at the first start, for the very CPU that it runs on: an image built elsewhere cannot know it.
+# The engine is compiled behind the first start, for the very CPU that it runs on: an image built elsewhere cannot know it.
 # hadolint ignore=DL3008  # Debian keeps no older releases of g++ to pin
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends g++ \

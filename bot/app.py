@@ -27,7 +27,8 @@ from bot.history.journal import Journal
 from bot.history.preferences import Preferences
 from bot.history.retention import enforce
 from bot.model.api import ChatMessage, Model
-from bot.model.local import LocalModel, LocalSettings
+from bot.model.local import LocalModel
+from bot.model.parts import LocalSettings
 from bot.model.reference import ReferenceModel
 from bot.model.results import Forgetful, Remembering
 from bot.observe.counters import Counters

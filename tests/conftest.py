@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from bot.config import cache_home
+from bot.engine.native import library
+from bot.engine.native.compilation import NotCompiled
 from bot.model.weights import ensure
 from bot.sandbox.server import Running
 
@@ -73,8 +76,11 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def real_model_folder() -> Path:
-    """The default model, fetched once into the user's cache."""
-    return ensure("qwen2.5-coder-0.5b-instruct", cache_home() / "models").folder
+    """The default model, fetched once into the user's cache, with the engine compiled where that is possible."""
+    models = cache_home() / "models"
+    with suppress(NotCompiled):
+        library.load(models / "native")
+    return ensure("qwen2.5-coder-0.5b-instruct", models).folder
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from bot.evaluation.metrics import Outcome, figures
 from bot.evaluation.rows import read
 from bot.model import manifest, probes
 from bot.model.catalogue import DEFAULT
-from bot.model.local import LocalSettings, _make_engine, load_parts
+from bot.model.parts import LocalSettings, load_parts, make_engine
 from bot.model.probes import About, Probe
 from bot.model.weights import ensure
 
@@ -66,7 +66,7 @@ def read_states(folder: Path, about: About, said: Sequence[str]) -> Tensor:
     """State of the last token and mean over the text, float32 [texts, 2 · hidden]."""
     settings = LocalSettings(library_cache=folder.parent / "native", threads=1)
     parts = load_parts(folder, settings)
-    engine = _make_engine(parts, settings)
+    engine = make_engine(parts)
     rows: list[Tensor] = []
     for start in range(0, len(said), AT_ONCE):
         prompts = [parts.encoder.prompt(about.prompt_for(text)) for text in said[start : start + AT_ONCE]]

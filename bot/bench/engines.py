@@ -1,9 +1,10 @@
-"""The processes of `local` and `reference`: the bot's own models behind the Model protocol, as a user gets them."""
+"""The processes of `local`, `eager` and `reference`: the bot's own models behind the Model protocol."""
 
 import json
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from bot.bench.serving import Engine, main
 from bot.bench.setup import PATHS
 from bot.engine.decoder import Batch, Span
 from bot.engine.kv import Pool
-from bot.engine.native.decoder import NativeDecoder
 from bot.model.api import ChatMessage, Delta, Finish, Model, Sampling
-from bot.model.local import LocalModel, LocalSettings
+from bot.model.local import LocalModel
+from bot.model.parts import LocalSettings
 from bot.model.reference import ReferenceModel
 
 
@@ -32,7 +33,7 @@ class ModelEngine:
         about: str,
         parallel: int,
         after: Callable[[Sequence[int]], Tensor],
-        forget_all: Callable[[], None],
+        forget_all: Callable[[], Awaitable[None]],
     ) -> None:
         self.about = about
         self.parallel = parallel
@@ -61,7 +62,7 @@ class ModelEngine:
 
     async def clear(self) -> None:
         """See Engine."""
-        self._forget_all()
+        await self._forget_all()
 
     async def log_probabilities(self, prompts: Sequence[Sequence[int]], file: str) -> None:
         """See Engine."""
@@ -76,11 +77,34 @@ def _messages(ask: Ask) -> list[ChatMessage]:
 
 @asynccontextmanager
 async def local(options: dict[str, Any]) -> AsyncIterator[Engine]:
-    """LocalModel as the configuration has it, with room for 16 answers."""
-    settings = LocalSettings(
-        **{**options["local"], **{name: Path(options["local"][name]) for name in PATHS}},
-    )
+    """LocalModel as the configuration has it, with room for 16 answers; measured when nothing is compiled any more."""
+    async with _opened(options, _settings(options)) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def eager(options: dict[str, Any]) -> AsyncIterator[Engine]:
+    """The same as long as nothing is compiled: at the first start, and on a machine without a compiler."""
+    async with _opened(options, replace(_settings(options), library_cache=None)) as engine:
+        yield engine
+
+
+def _settings(options: dict[str, Any]) -> LocalSettings:
+    paths = {name: Path(options["local"][name]) for name in PATHS}
+    return LocalSettings(**{**options["local"], **paths})
+
+
+@asynccontextmanager
+async def _opened(options: dict[str, Any], settings: LocalSettings) -> AsyncIterator[Engine]:
     async with LocalModel.opened(Path(options["folder"]), settings) as model:
+
+        def about() -> str:
+            return f"{model.backend.name}, {model.backend.reason}"
+
+        async def clear() -> None:
+            await model.settled()
+            model.clear()
+            engine.about = about()
 
         def after(prompt: Sequence[int]) -> Tensor:
             pool = Pool(model.forward.kv_shape, 1 << 30)
@@ -88,8 +112,8 @@ async def local(options: dict[str, Any]) -> AsyncIterator[Engine]:
             batch.add(Span(pool.take(prompt, 0), list(prompt), 0, 0), wanted=1)
             return model.forward.logits(model.forward.forward(batch))[0]
 
-        about = "compiled" if isinstance(model.forward, NativeDecoder) else "torch"
-        yield ModelEngine(model, options, about, settings.running, after, model.clear)
+        engine = ModelEngine(model, options, about(), settings.running, after, clear)
+        yield engine
 
 
 @asynccontextmanager
@@ -101,8 +125,12 @@ async def reference(options: dict[str, Any]) -> AsyncIterator[Engine]:
             logits: Tensor = model.network(torch.tensor([prompt]), logits_to_keep=1).logits[0, -1]
             return logits
 
-        yield ModelEngine(model, options, "transformers, float32", 1, after, lambda: None)
+        yield ModelEngine(model, options, "transformers, float32", 1, after, nothing)
+
+
+async def nothing() -> None:
+    """It remembers nothing."""
 
 
 if __name__ == "__main__":
-    main({"local": local, "reference": reference}[sys.argv[1]](json.loads(sys.argv[2])))
+    main({"local": local, "eager": eager, "reference": reference}[sys.argv[1]](json.loads(sys.argv[2])))

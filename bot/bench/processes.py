@@ -90,7 +90,7 @@ class EngineProcess:
 
     async def clear(self) -> None:
         """Caches, pools and prefixes are empty."""
-        await self._call({"clear": True})
+        self.about = (await self._call({"clear": True}))["about"]
 
     async def log_probabilities(self, prompts: Sequence[Sequence[int]], file: Path) -> None:
         """What comes after each prompt, as a .npy file."""

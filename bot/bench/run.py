@@ -78,7 +78,7 @@ async def run(
                     tell(f"{engine.name}: {figure.__name__.replace('_', ' ')}")
                     measured[engine.name].add(await figure(engine, day))
         for engine in engines:
-            measured[engine.name].peak_bytes = engine.peak_bytes
+            measured[engine.name].about, measured[engine.name].peak_bytes = engine.about, engine.peak_bytes
         prompts = [compose.answer([("user", fresh.question())], 1).tokens for _ in range(plan.texts)]
         await _compare(engines, prompts, measured, tell)
     told("done", total, total)

@@ -65,6 +65,7 @@ async def _obey(engine: Engine, command: dict[str, Any]) -> dict[str, Any]:
             return asdict(await play(engine, scenario_from(scenario)))
         case {"clear": _}:
             await engine.clear()
+            return {"about": engine.about}
         case {"log_probabilities": prompts, "file": file}:
             await engine.log_probabilities(prompts, file)
     return {}

@@ -23,7 +23,11 @@ class EngineName(StrEnum):
     """What can be measured."""
 
     LOCAL = "local"
+    EAGER = "eager"
     REFERENCE = "reference"
+
+
+QUICKLY = (EngineName.LOCAL, EngineName.REFERENCE)
 
 
 def bench(
@@ -34,7 +38,7 @@ def bench(
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Measure this machine, the bot's engine, and plain transformers beside it."""
+    """Measure this machine, the bot's engine compiled and (not with --quick) before that, and plain transformers."""
     import asyncio
 
     from bot.bench.processes import EngineFailed
@@ -44,7 +48,7 @@ def bench(
     folder = fetch(settings).folder
     with explained(EngineFailed), progress_bar() as tell:
         plan = QUICK if quick else Plan()
-        names = [name.value for name in engine or EngineName]
+        names = [name.value for name in engine or (QUICKLY if quick else EngineName)]
         found = asyncio.run(_measure(settings, folder, names, plan, tell))
     typer.echo(json.dumps(found, indent=2)) if as_json else _show(found)
 

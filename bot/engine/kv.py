@@ -140,6 +140,12 @@ class Pool:
         self._conversations.clear()
         self._prefixes.clear()
 
+    def convert(self, shape: Shape) -> None:
+        """Keep everything in another type of numbers, for a decoder that stores them so; not in a larger one."""
+        self.shape = shape
+        for slot in itertools.chain(self._taken, self._kept()):
+            slot.data = slot.data.to(shape.dtype)
+
     def fits(self, tokens: int) -> bool:
         """Whether a sequence of so many tokens could ever be held."""
         return self._bytes_for(tokens) <= self.limit_bytes
@@ -158,6 +164,8 @@ class Pool:
             raise AssertionError("a slot is in two places")
         if any(len(slot.tokens) > slot.capacity for slot in slots):
             raise AssertionError("a slot holds more tokens than it has room for")
+        if any(slot.data.dtype != self.shape.dtype for slot in slots):
+            raise AssertionError("a slot holds numbers of another type than the decoder's")
         if self.usage().free < 0:
             raise AssertionError("the pool is over its cap")
 

@@ -90,10 +90,14 @@ class Int8:
     def pack(cls, weight: Weight) -> Self:
         weight = weight.quantized()
         assert weight.scale is not None
-        row_sum = weight.values.sum(1, dtype=torch.int32).float() * weight.scale
+        # Piece by piece: torch widens all that it sums at once, four bytes a weight.
+        sums = [rows.sum(1, dtype=torch.int32) for rows in torch.split(weight.values, 4096)]
+        row_sum = torch.cat(sums).float() * weight.scale
         packed = torch.ops.onednn.qlinear_prepack(weight.values, None)
         zeros = torch.zeros(len(row_sum), dtype=torch.int64)
-        return cls(packed, weight.scale, row_sum, zeros, weight.bias)
+        # Copies: a view would keep the whole file mapped, and its pages count as memory.
+        bias = None if weight.bias is None else weight.bias.clone()
+        return cls(packed, weight.scale.clone(), row_sum, zeros, bias)
 
     def __call__(self, x: Tensor) -> Tensor:
         low, high = (bound.float() for bound in torch.aminmax(x, dim=1, keepdim=True))

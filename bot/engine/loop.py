@@ -128,6 +128,11 @@ class Engine:
             if request.conversation == conversation:
                 request.conversation = None
 
+    def go_on_like(self, fresh: Self) -> None:
+        """Compute with another engine's decoder of the same model, from the next step on; nobody loses anything."""
+        self.decoder, self.budget, self.guessing = fresh.decoder, fresh.budget, fresh.guessing
+        self.pool.convert(fresh.pool.shape)
+
     def take_events(self) -> list[Event]:
         """What happened since the last call."""
         events, self._events = self._events, []

@@ -5,28 +5,20 @@ Turns messages into token ids, waits for news from the worker, and turns scores 
 
 import asyncio
 import logging
-import os
 import secrets
-import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
-import torch
-
-from bot.engine.backend import Place, Wanted, open_backend
-from bot.engine.calibration import measure
+from bot.engine.backend import Backend, BackendUnusable
 from bot.engine.decoder import Forward
-from bot.engine.kv import Pool
-from bot.engine.loop import Engine, Guessing
+from bot.engine.native.compilation import Compilation
 from bot.engine.requests import Generate, Read, Request, Score, Scored, Seen
 from bot.engine.sampling import SamplingParameters
-from bot.engine.scheduler import Budget, Costs
-from bot.model import manifest, probes
 from bot.model.api import (
     ChatMessage,
     Choice,
@@ -41,64 +33,37 @@ from bot.model.api import (
     Usage,
 )
 from bot.model.labels import choose, spellings
+from bot.model.memory import give_back
+from bot.model.parts import (
+    LocalSettings,
+    Parts,
+    compilation_for,
+    compiled,
+    load_parts,
+    make_engine,
+    with_backend,
+)
 from bot.model.probes import Probe
-from bot.model.tokens import Prompt, PromptEncoder, StopFilter, TextStream
-from bot.model.worker import Job, News, Worker
+from bot.model.tokens import Prompt, StopFilter, TextStream
+from bot.model.worker import Job, MakeEngine, News, Worker
 
 log = logging.getLogger(__name__)
 
 V = TypeVar("V", Scored, Seen)
 
 
-@dataclass(frozen=True, slots=True)
-class LocalSettings:
-    """What LocalModel may use. `memory_bytes` caps keys and values; `threads` 0 means one per core;
-    `fitted` is the folder of the probes.
-    """
-
-    weights: Wanted = "auto"
-    threads: int = 0
-    context: int = 4096
-    running: int = 8
-    waiting: int = 64
-    memory_bytes: int = 512 << 20
-    fitted: Path = probes.FOLDER
-    library_cache: Path = field(default_factory=lambda: Path(tempfile.gettempdir()) / "tandem")
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """A model folder, loaded: what makes an engine, what makes token ids, and the model's probes."""
-
-    forward: Forward
-    encoder: PromptEncoder
-    costs: Costs
-    probes: Sequence[Probe] = ()
-
-
-def load_parts(folder: Path, settings: LocalSettings) -> Parts:
-    """Read a folder and pack its weights; seconds. Run it in the thread that will use them."""
-    threads = settings.threads or _cores()
-    torch.set_num_threads(threads)
-    place = Place(folder, folder / "int8", settings.library_cache)
-    backend = open_backend(place, settings.weights, context=settings.context, threads=threads)
-    log.info("the model runs on %d threads with %s (%s)", threads, backend.name, backend.reason)
-    about = manifest.read(folder)
-    fitted = list(probes.load(about.checksum, settings.fitted)) if about else []
-    return Parts(backend.forward, PromptEncoder(folder), measure(backend.forward), fitted)
-
-
 class LocalModel:
     """Implements Model. Made by `opened`; every request gets exactly one Finish, also when it is closed."""
 
-    def __init__(self, parts: Parts, settings: LocalSettings) -> None:
-        self.forward = parts.forward
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
         self._encoder = parts.encoder
         self._probes = parts.probes
         self._inboxes: dict[Job, asyncio.Queue[News]] = {}
         self._closed = False
+        self._improvement: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
-        self._worker = Worker(partial(_make_engine, parts, settings), self._post, waiting=settings.waiting)
+        self._worker = Worker(partial(make_engine, parts), self._post, waiting=parts.settings.waiting)
 
     @classmethod
     @asynccontextmanager
@@ -106,14 +71,63 @@ class LocalModel:
         """Load `folder`, run the engine's thread, and end both when the block is left."""
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, thread_name_prefix="engine") as thread:
-            model = cls(await loop.run_in_executor(thread, load_parts, folder, settings), settings)
+            load = partial(load_parts, folder, settings, patient=False)
+            model = cls(await loop.run_in_executor(thread, load))
             running = loop.run_in_executor(thread, model._worker.run)
             try:
-                yield model
+                async with model._improving():
+                    yield model
             finally:
-                model._closed = True
                 model._worker.stop()
                 await running
+
+    @asynccontextmanager
+    async def _improving(self) -> AsyncIterator[None]:
+        """While the block runs, what is faster is compiled, and the model goes on with it."""
+        compilation = compilation_for(self._parts)
+        if compilation is not None:
+            self._improvement = asyncio.create_task(self._improve(compilation))
+        try:
+            yield
+        finally:
+            self._closed = True
+            if compilation is not None:
+                compilation.stop()
+            await self.settled()
+
+    async def _improve(self, compilation: Compilation) -> None:
+        """A failure is told, and changes nothing."""
+        try:
+            backend = await asyncio.to_thread(compiled, self._parts, compilation)
+            await asyncio.wrap_future(self._worker.replace(partial(self._engine_with, backend)))
+        except BackendUnusable as error:
+            if not self._closed:
+                log.warning("the model stays with %s (%s)", self.backend.name, error)
+        except Exception:
+            log.exception("the model stays with %s: changing to what was compiled failed", self.backend.name)
+        else:
+            await asyncio.to_thread(give_back)
+            log.info("the model goes on with %s (%s)", backend.name, backend.reason)
+
+    def _engine_with(self, backend: Backend) -> MakeEngine:
+        """Called in the engine's thread."""
+        self._parts = with_backend(self._parts, backend)
+        return partial(make_engine, self._parts)
+
+    async def settled(self) -> None:
+        """Until nothing faster is being compiled any more."""
+        if self._improvement is not None:
+            await asyncio.shield(self._improvement)
+
+    @property
+    def backend(self) -> Backend:
+        """What it computes with now."""
+        return self._parts.backend
+
+    @property
+    def forward(self) -> Forward:
+        """The forward pass of now."""
+        return self._parts.backend.forward
 
     @property
     def crashes(self) -> int:
@@ -219,22 +233,6 @@ class LocalModel:
         for job, item in news:
             if inbox := self._inboxes.get(job):
                 inbox.put_nowait(item)
-
-
-def _cores() -> int:
-    """Those that this process may use, where the system tells."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _make_engine(parts: Parts, settings: LocalSettings) -> Engine:
-    return Engine(
-        parts.forward,
-        Pool(parts.forward.kv_shape, settings.memory_bytes),
-        running=settings.running,
-        context=settings.context,
-        budget=Budget.for_costs(parts.costs),
-        guessing=Guessing.for_costs(parts.costs),
-    )
 
 
 def _parameters(sampling: Sampling) -> SamplingParameters:

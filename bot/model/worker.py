@@ -8,6 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
@@ -41,6 +42,7 @@ class Job:
 
 News = Queued | Delta | Scored | Seen | Finish
 Post = Callable[[Sequence[tuple[Job, News]]], None]
+MakeEngine = Callable[[], Engine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,17 @@ class _Clear:
 
 
 @dataclass(frozen=True, slots=True)
+class _Replace:
+    prepare: Callable[[], MakeEngine]
+    done: "Future[None]"
+
+
+@dataclass(frozen=True, slots=True)
 class _Stop:
     pass
 
 
-Command = _Submit | _Cancel | _Forget | _Clear | _Stop
+Command = _Submit | _Cancel | _Forget | _Clear | _Replace | _Stop
 
 
 @dataclass(slots=True)
@@ -93,7 +101,7 @@ class Worker:
 
     def __init__(
         self,
-        make_engine: Callable[[], Engine],
+        make_engine: MakeEngine,
         post: Post,
         *,
         waiting: int,
@@ -128,6 +136,12 @@ class Worker:
     def clear(self) -> None:
         """Free everything that no running answer holds."""
         self._commands.put(_Clear())
+
+    def replace(self, prepare: Callable[[], MakeEngine]) -> "Future[None]":
+        """Go on, between two steps, with the engine's decoder that `prepare`, called in this thread, leads to."""
+        done: Future[None] = Future()
+        self._commands.put(_Replace(prepare, done))
+        return done
 
     def stop(self) -> None:
         """Finish everybody and leave `run`."""
@@ -177,10 +191,24 @@ class Worker:
                 self._engine.forget(conversation)
             case _Clear():
                 self._engine.pool.clear()
+            case _Replace(prepare, done):
+                self._replace(prepare, done)
             case _Stop():
                 self._stopping = True
                 self._engine.finish_all("cancelled", "the bot is shutting down")
                 self._handle(self._engine.take_events())
+
+    def _replace(self, prepare: Callable[[], MakeEngine], done: "Future[None]") -> None:
+        """What fails before the change changes nothing."""
+        try:
+            make_engine = prepare()
+            fresh = make_engine()
+        except Exception as error:
+            done.set_exception(error)
+            return
+        self._make_engine = make_engine
+        self._engine.go_on_like(fresh)
+        done.set_result(None)
 
     def _accept(self, job: Job) -> None:
         if self._stopping:

@@ -90,6 +90,16 @@ def test_the_table_shows_every_engine_and_marks_what_is_missing(report: dict[str
     assert load.split()[-2].isdigit()
 
 
+def test_the_engine_before_it_is_compiled_is_measured_beside_it(tiny_model: Path) -> None:
+    engines = ("--engine", "local", "--engine", "eager")
+    done = bench(tiny_model, "--quick", "--json", *engines)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["engines"]
+    assert found["local"]["about"].startswith("native, compiled for")
+    assert "native" not in found["eager"]["about"].split(",")[0]
+    assert all(found[name]["ready_s"] > 0 for name in ("local", "eager"))
+
+
 @pytest.mark.parametrize("arguments", [("--fast",), ("--engine", "gpu"), ("--quick", "twice")])
 def test_unknown_options_are_refused_with_their_name(tiny_model: Path, arguments: tuple[str, ...]) -> None:
     done = bench(tiny_model, *arguments)

@@ -5,6 +5,9 @@ import math
 import pytest
 import torch
 
+from bot.engine.decoder import Decoder
+from bot.engine.kv import Pool
+from bot.engine.loop import Engine
 from bot.engine.requests import Generate, Read, Score, Seen, Started
 from bot.engine.sampling import SamplingParameters
 
@@ -259,3 +262,38 @@ def test_readings_leave_answers_beside_them_alone(harness, prompt):
         run.step()
     run.run()
     assert run.tokens(request) == run.reference(request.tokens, 20)
+
+
+class Doubled(Decoder):
+    """Another decoder of the same model: it keeps keys and values in another type, and rounds nothing."""
+
+    @property
+    def kv_shape(self):
+        return self.architecture.kv_shape(torch.float64)
+
+
+def test_everything_goes_on_when_the_decoder_changes(harness, prompt):
+    run = harness(running=2)
+    kept = Generate(prompt(40), max_new_tokens=5, conversation="a")
+    run.run(kept)
+    streams = [Generate(prompt(length), max_new_tokens=20, conversation="b") for length in (9, 70, 12)]
+    verdict = Score(prompt(60), candidates=[(5,), (6, 7)])
+    for request in (*streams, verdict):
+        run.engine.submit(request)
+    run.step()
+    run.step()
+    other = harness(running=2)
+    old = other.engine.decoder
+    decoder = Doubled(old.architecture, old.weights, 512)
+    pool = Pool(decoder.kv_shape, 64 << 20)
+    run.engine.go_on_like(Engine(decoder, pool, running=2, context=512, budget=run.engine.budget))
+    assert run.engine.pool.usage().used > 0
+    run.run()
+    for request in streams:
+        assert run.tokens(request) == run.reference(request.tokens, 20)
+    assert len(run.scores(verdict)) == 2
+    said = [*kept.tokens, *run.tokens(kept)]
+    second = Generate([*said, *prompt(7)], max_new_tokens=10, conversation="a")
+    run.run(second)
+    assert run.done(second).counts.cached == len(said) - 1
+    assert run.tokens(second) == run.reference(second.tokens, 10)

@@ -13,6 +13,7 @@ from bot.engine.decoder import Batch, Decoder, Span
 from bot.engine.kv import Pool
 from bot.engine.linear import Fp32
 from bot.engine.native import library, selftest
+from bot.engine.native.compilation import NotCompiled
 from bot.engine.native.decoder import NativeDecoder
 
 FAMILIES = ["qwen1.5", "qwen2.5", "qwen3", "llama", "smollm2"]
@@ -116,7 +117,7 @@ def test_without_a_compiler_torch_computes_and_the_reason_says_why(folders, tmp_
 
 def test_a_compiler_that_fails_is_named_with_its_reason(tmp_path, monkeypatch):
     monkeypatch.setattr(library, "FLAGS", ("-fno-such-flag",))
-    with pytest.raises(library.NotCompiled, match="no-such-flag"):
+    with pytest.raises(NotCompiled, match="no-such-flag"):
         library.load(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

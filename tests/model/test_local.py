@@ -7,7 +7,8 @@ from contextlib import aclosing
 import pytest
 
 from bot.model.api import ChatMessage, Delta, Finish, ModelCrashed, Overloaded, Queued, Sampling, TooLong
-from bot.model.local import LocalModel, LocalSettings
+from bot.model.local import LocalModel
+from bot.model.parts import LocalSettings
 
 GREEDY = Sampling(temperature=0, max_new_tokens=24)
 SETTINGS = LocalSettings(weights="fp32", context=1024, running=2, waiting=3, threads=1)

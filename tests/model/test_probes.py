@@ -7,8 +7,9 @@ import torch
 
 from bot.model import manifest, probes
 from bot.model.api import ChatMessage
-from bot.model.local import LocalModel, LocalSettings
+from bot.model.local import LocalModel
 from bot.model.manifest import LocalWeights
+from bot.model.parts import LocalSettings
 from bot.model.probes import About, Probe
 
 CHECKSUM = "5" * 64

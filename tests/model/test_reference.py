@@ -6,7 +6,8 @@ from contextlib import aclosing
 import pytest
 
 from bot.model.api import ChatMessage, Delta, Finish, Overloaded, Sampling, TooLong
-from bot.model.local import LocalModel, LocalSettings
+from bot.model.local import LocalModel
+from bot.model.parts import LocalSettings
 from bot.model.reference import ReferenceModel
 
 PROMPTS = [

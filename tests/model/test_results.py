@@ -5,7 +5,8 @@ from contextlib import aclosing
 import pytest
 
 from bot.model.api import ChatMessage, Delta, Finish, Sampling
-from bot.model.local import LocalModel, LocalSettings
+from bot.model.local import LocalModel
+from bot.model.parts import LocalSettings
 from bot.model.results import Remembering
 
 DRAWN = Sampling(temperature=1, max_new_tokens=400)

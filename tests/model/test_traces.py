@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.model.api import ChatMessage, Delta, Sampling, TooLong
-from bot.model.local import LocalModel, LocalSettings
+from bot.model.local import LocalModel
+from bot.model.parts import LocalSettings
 from bot.model.results import Remembering
 from bot.model.traces import Trace, Traced, Traces
 

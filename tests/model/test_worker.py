@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bot.model.api import ChatMessage
-from bot.model.local import LocalModel, LocalSettings
+from bot.model.local import LocalModel
+from bot.model.parts import LocalSettings
 
 
 async def test_a_step_that_hangs_is_seen_from_outside(
@@ -54,3 +55,17 @@ async def test_the_first_pass_does_not_count_as_waiting(
         begun = time.perf_counter()
         choice = await model.classify("mood", [ChatMessage("user", "x")], ["a", "b"])
         assert 0 < choice.usage.queued_s <= entered - begun < choice.usage.total_s
+
+
+async def test_a_change_that_fails_before_it_begins_changes_nothing(tiny_model: Path) -> None:
+    async with LocalModel.opened(tiny_model, LocalSettings(weights="fp32", context=256, threads=1)) as model:
+        question = [ChatMessage("user", "x")]
+        before = await model.classify("mood", question, ["a", "b"])
+
+        def failing() -> Any:
+            raise RuntimeError("the new one is broken")
+
+        with pytest.raises(RuntimeError, match="the new one is broken"):
+            await asyncio.wrap_future(model._worker.replace(failing))
+        assert await model.classify("mood", question, ["a", "b"]) == before
+        assert model.crashes == 0

@@ -6,7 +6,8 @@ import pytest
 
 from bot.conversation import ConversationKey
 from bot.definitions import BUILT_IN, Classification, Generation
-from bot.model.local import LocalModel, LocalSettings
+from bot.model.local import LocalModel
+from bot.model.parts import LocalSettings
 from bot.model.tokens import PromptEncoder
 from bot.tasks.chat import Exchange
 from bot.tasks.custom import Classifier, Writer

@@ -8,7 +8,8 @@ import pytest_asyncio
 
 from bot.config import Sentiment as Settings
 from bot.dispatch import make_sentiment
-from bot.model.local import LocalModel, LocalSettings
+from bot.model.local import LocalModel
+from bot.model.parts import LocalSettings
 from bot.tasks.sentiment import LONGEST, Sentiment, by_preference
 
 
@@ -24,7 +25,8 @@ NEUTRAL = rows("neutral.jsonl")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def model(real_model_folder):
-    async with LocalModel.opened(real_model_folder, LocalSettings()) as opened:
+    settings = LocalSettings(library_cache=real_model_folder.parent / "native")
+    async with LocalModel.opened(real_model_folder, settings) as opened:
         yield opened
 
 

@@ -21,13 +21,17 @@ def cpu(settings: "Config") -> Iterator[Finding]:
         yield Finding("CPU", "plain transformers, as model.engine says")
         return
     from bot.engine.native import library
+    from bot.engine.native.compilation import NotCompiled, find_compiler
 
-    wanted, hint = settings.model.weights, ""
+    wanted, cache, hint = settings.model.weights, settings.model.dir / "native", ""
     if wanted in ("auto", "native"):
-        try:
-            yield _native(settings.model.dir / "native")
+        if library.can_be_compiled(cache):
+            yield _not_yet_compiled(settings.model, find_compiler())
             return
-        except library.NotCompiled as error:
+        try:
+            yield _native(cache)
+            return
+        except NotCompiled as error:
             if wanted == "native":
                 yield fault(
                     "CPU", f"model.weights is 'native', but {error}", 'install g++, or set it to "auto"'
@@ -37,20 +41,23 @@ def cpu(settings: "Config") -> Iterator[Finding]:
     yield _torch(settings.model, hint)
 
 
+def _not_yet_compiled(settings: "ModelSettings", compiler: str | None) -> Finding:
+    """Ready at once where it may choose; who insists on the compiled engine waits for it."""
+    told = f"the first start compiles the engine for this CPU, once, with {compiler}"
+    if settings.weights == "native":
+        return Finding("CPU", f"{told}, before it is ready")
+    return Finding("CPU", f"{told}; until that is done: {_torch(settings, '').told}")
+
+
 def _native(cache: Path) -> Finding:
     """The compiled engine. Raises NotCompiled."""
-    from bot.engine.native import library
-
-    if not library.file(cache).exists():
-        return Finding(
-            "CPU", f"the first start compiles the engine for this CPU, once, with {library.compiler()}"
-        )
-    from bot.engine.native import selftest  # late: it brings torch
+    from bot.engine.native import library, selftest  # late: it brings torch
+    from bot.engine.native.compilation import NotCompiled
 
     compiled = library.load(cache)
     off = selftest.error(compiled, 1)
     if off > selftest.TOLERANCE:
-        raise library.NotCompiled(f"the compiled engine is {off:.0%} off in its self-test")
+        raise NotCompiled(f"the compiled engine is {off:.0%} off in its self-test")
     return Finding(
         "CPU", f"engine compiled for this CPU ({compiled.tandem_isa().decode()}), self-test passed"
     )

@@ -2,12 +2,11 @@
 
 import ctypes
 import hashlib
-import os
 import platform
-import shutil
-import subprocess
 from ctypes import POINTER, c_char_p, c_float, c_int32, c_size_t, c_void_p
 from pathlib import Path
+
+from bot.engine.native.compilation import Compilation, NotCompiled, find_compiler
 
 FOLDER = Path(__file__).parent
 SOURCES = ("decoder.cpp", "attention.h", "linear.h", "threads.h", "vector.h")
@@ -15,12 +14,6 @@ FLAGS = (
     *("-std=c++20", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math"),
     *("-shared", "-fPIC", "-pthread"),
 )
-COMPILERS = ("g++", "clang++", "c++")
-COMPILE_SECONDS = 180
-
-
-class NotCompiled(Exception):
-    """There is no library on this machine; the message says why."""
 
 
 class Shape(ctypes.Structure):
@@ -79,7 +72,7 @@ def load(cache: Path) -> ctypes.CDLL:
     """The library, compiled into `cache` if it is not there yet; seconds the first time. Raises NotCompiled."""
     path = file(cache)
     if not path.exists():
-        _compile(compiler(), path)
+        compilation(cache).wait()
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
@@ -95,12 +88,14 @@ def file(cache: Path) -> Path:
     return cache / f"tandem-{_fingerprint()}.so"
 
 
-def compiler() -> str:
-    """The path of the first compiler found. Raises NotCompiled."""
-    found = next(filter(None, map(shutil.which, COMPILERS)), None)
-    if found is None:
-        raise NotCompiled(f"no C++ compiler found ({', '.join(COMPILERS)})")
-    return found
+def can_be_compiled(cache: Path) -> bool:
+    """Whether it is not in `cache` yet, and there is a compiler."""
+    return not file(cache).exists() and find_compiler() is not None
+
+
+def compilation(cache: Path, *, niceness: int = 0) -> Compilation:
+    """Begin to compile the library into `cache`. Raises NotCompiled."""
+    return Compilation(FOLDER / SOURCES[0], FLAGS, file(cache), niceness=niceness)
 
 
 def _fingerprint() -> str:
@@ -119,20 +114,3 @@ def _cpu_features() -> str:
     except OSError:
         return platform.processor()
     return next((line for line in lines if line.startswith(("flags", "Features"))), "")
-
-
-def _compile(compiler: str, path: Path) -> None:
-    """All or nothing, also when two processes do it at once."""
-    part = path.with_suffix(f".{os.getpid()}.part")
-    command = [compiler, *FLAGS, "-o", str(part), str(FOLDER / SOURCES[0])]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_SECONDS, check=False)
-        if done.returncode != 0:
-            reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
-            raise NotCompiled(f"{compiler} failed: {reason}")
-        part.replace(path)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotCompiled(f"{compiler} failed: {error}") from None
-    finally:
-        part.unlink(missing_ok=True)

@@ -1,0 +1,121 @@
+"""What a LocalModel is made of: a model folder, loaded for the fastest forward pass that there is.
+
+Where a compiler may bring a faster one, that happens behind a model that works already.
+"""
+
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from bot.engine.backend import Backend, Place, Wanted, open_at_once, open_backend, open_compiled
+from bot.engine.calibration import measure
+from bot.engine.kv import Pool
+from bot.engine.loop import Engine, Guessing
+from bot.engine.native import library
+from bot.engine.native.compilation import Compilation, NotCompiled
+from bot.engine.scheduler import Budget, Costs
+from bot.model import manifest, probes
+from bot.model.memory import give_back
+from bot.model.probes import Probe
+from bot.model.tokens import PromptEncoder
+
+LOWEST_PRIORITY = 19
+"""Nobody's answer waits for the compiler."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """What LocalModel may use. `memory_bytes` caps keys and values; `threads` 0 means one per core;
+    `fitted` is the folder of the probes. Without `library_cache` nothing is compiled.
+    """
+
+    weights: Wanted = "auto"
+    threads: int = 0
+    context: int = 4096
+    running: int = 8
+    waiting: int = 64
+    memory_bytes: int = 512 << 20
+    fitted: Path = probes.FOLDER
+    library_cache: Path | None = field(default_factory=lambda: Path(tempfile.gettempdir()) / "tandem")
+
+    @property
+    def cores(self) -> int:
+        """Threads to compute with."""
+        return self.threads or _cores()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A model folder, loaded: what makes an engine, what makes token ids, and the model's probes."""
+
+    settings: LocalSettings
+    place: Place
+    backend: Backend
+    costs: Costs
+    encoder: PromptEncoder
+    probes: Sequence[Probe] = ()
+
+
+def load_parts(folder: Path, settings: LocalSettings, *, patient: bool = True) -> Parts:
+    """Read a folder and pack its weights; seconds. Run it in the thread that will use them.
+
+    Who is not `patient` gets a slower backend at once where a faster one must be compiled first.
+    """
+    torch.set_num_threads(settings.cores)
+    place = Place(folder, folder / "int8", settings.library_cache)
+    open_one = open_backend if patient else open_at_once
+    backend = open_one(place, settings.weights, context=settings.context, threads=settings.cores)
+    log.info("the model runs on %d threads with %s (%s)", settings.cores, backend.name, backend.reason)
+    about = manifest.read(folder)
+    fitted = list(probes.load(about.checksum, settings.fitted)) if about else []
+    parts = Parts(settings, place, backend, measure(backend.forward), PromptEncoder(folder), fitted)
+    give_back()
+    return parts
+
+
+def compilation_for(parts: Parts) -> Compilation | None:
+    """Start to compile what is faster than the backend, where there is such a thing."""
+    if not parts.backend.improvable or parts.settings.library_cache is None:
+        return None
+    log.info("the engine is being compiled for this CPU; until then the model works, more slowly")
+    try:
+        return library.compilation(parts.settings.library_cache, niceness=LOWEST_PRIORITY)
+    except NotCompiled as error:
+        log.warning("the model stays with %s (native: %s)", parts.backend.name, error)
+        return None
+
+
+def compiled(parts: Parts, compilation: Compilation) -> Backend:
+    """Wait for the compiler and load the weights once more. Any thread may. Raises BackendUnusable."""
+    settings = parts.settings
+    return open_compiled(compilation, parts.place, context=settings.context, threads=settings.cores)
+
+
+def with_backend(parts: Parts, backend: Backend) -> Parts:
+    """The same model, computed with another backend, which is measured: nothing else should run now."""
+    return replace(parts, backend=backend, costs=measure(backend.forward))
+
+
+def make_engine(parts: Parts) -> Engine:
+    """An empty engine."""
+    forward, settings = parts.backend.forward, parts.settings
+    return Engine(
+        forward,
+        Pool(forward.kv_shape, settings.memory_bytes),
+        running=settings.running,
+        context=settings.context,
+        budget=Budget.for_costs(parts.costs),
+        guessing=Guessing.for_costs(parts.costs),
+    )
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
