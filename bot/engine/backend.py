@@ -96,9 +96,9 @@ def _open_format(place: Place, name: FormatName, context: int, refused: list[str
 
 
 def _open_native(place: Place, context: int, threads: int) -> Backend:
-    if place.library_cache is None:
-        raise BackendUnusable("native: nothing may be compiled")
     try:
+        if place.library_cache is None:
+            raise NotCompiled("nothing may be compiled")
         compiled = library.load(place.library_cache)
     except NotCompiled as error:
         raise BackendUnusable(f"native: {error}") from None

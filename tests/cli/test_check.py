@@ -283,9 +283,9 @@ async def test_the_engine_is_compiled_by_the_first_start(check: Check) -> None:
     found = await check(TANDEM_MODEL__ENGINE="local")
     assert found.faults == []
     assert "the first start compiles the engine" in found.lines["CPU"]
-    assert "until that is done: torch with" in found.lines["CPU"]
+    assert "until then torch with" in found.lines["CPU"]
     found = await check(TANDEM_MODEL__ENGINE="local", TANDEM_MODEL__WEIGHTS="native")
-    assert "before it is ready" in found.lines["CPU"]
+    assert "the first start waits until" in found.lines["CPU"]
 
 
 async def test_the_compiled_engine(check: Check, tmp_path: Path) -> None:

@@ -43,10 +43,15 @@ def cpu(settings: "Config") -> Iterator[Finding]:
 
 def _not_yet_compiled(settings: "ModelSettings", compiler: str | None) -> Finding:
     """Ready at once where it may choose; who insists on the compiled engine waits for it."""
-    told = f"the first start compiles the engine for this CPU, once, with {compiler}"
     if settings.weights == "native":
-        return Finding("CPU", f"{told}, before it is ready")
-    return Finding("CPU", f"{told}; until that is done: {_torch(settings, '').told}")
+        return Finding(
+            "CPU", f"the first start waits until {compiler} has compiled the engine for this CPU, once"
+        )
+    meanwhile = _torch(settings, "").told
+    return Finding(
+        "CPU",
+        f"the first start compiles the engine for this CPU, once, with {compiler}; until then {meanwhile}",
+    )
 
 
 def _native(cache: Path) -> Finding:
