@@ -1,6 +1,7 @@
 """Waiting: who writes again while an answer is being written is told, when that takes long, what to expect.
 
-The word about the wait is the message that will become the answer: it is no message more.
+The word about the wait is the message that will become the answer: it is no message more. A file is read when it is
+its question's turn.
 """
 
 import asyncio
@@ -51,9 +52,7 @@ class WaitingHandler:
     async def on_waiting(self, update: Update, place: Place) -> None:
         """Tell it, if the wait is long; take it back if nothing comes of the question."""
         question = self._questions.of(update)
-        if question is None or question.document is not None:
-            return  # a file is read when it is its turn
-        if place.ahead > MOST_AHEAD or await self._begins_soon(place):
+        if question is None or place.ahead > MOST_AHEAD or await self._begins_soon(place):
             return
         async with place.held() as in_time:
             if not in_time:

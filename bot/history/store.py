@@ -46,11 +46,13 @@ class Store:
     ) -> Turn:
         """The turn of a journalled update: a new one, or on a replay the existing one, its attempts counted.
 
-        One that only waits for its turn has none yet.
+        One that only waits for its turn has none yet, and what it asks is what it asks when its turn has come.
         """
         entry_id = await self._entry(connection, update_id)
         begun = turns.c.entry_id == entry_id
         attempt = 0 if waiting else 1
+        newest = update(turns).where(begun, turns.c.attempts == 0)
+        await connection.execute(newest.values(question=question, context=context))
         counted = update(turns).where(begun).values(attempts=turns.c.attempts + attempt)
         if (await connection.execute(counted)).rowcount == 0:
             await connection.execute(

@@ -10,6 +10,7 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
 )
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,8 @@ class Held:
     async def stream(self, messages: Any, sampling: Any, *, conversation: str | None = None) -> Any:
         self.prompts.append([(message.role, message.text) for message in messages])
         question, written = messages[-1].text, ""
+        if self.after is not None:  # chance must not end it before the test does
+            sampling = replace(sampling, ignore_eos=True)
         async with aclosing(self._model.stream(messages, sampling, conversation=conversation)) as events:
             while (event := await self._next(events)) is not None:
                 yield event

@@ -1,5 +1,7 @@
 """Second messages wait their turn and are told so; long pastes are one message."""
 
+import pytest
+
 from bot.handlers.waiting import LONG_S
 
 
@@ -61,6 +63,57 @@ async def test_a_notice_of_a_question_that_is_then_refused_is_taken_back(bot, an
         await telegram.wait_for(lambda _: notice not in li_lei.of_bot())
         refusal = (await telegram.wait_for(lambda _: li_lei.of_bot()[2:]))[0]
     assert "1" in refusal.text
+
+
+@pytest.mark.parametrize("caption", ["When is it?", ""], ids=["with a caption", "alone"])
+async def test_a_question_with_a_file_waits_like_any_other(bot, ann, held, telegram, caption):
+    async with bot():
+        held.hold()
+        first = await ann.growing("First")
+        await ann.person.file("notes.md", b"On Friday.", caption=caption)
+        notice = (await telegram.wait_for(lambda _: ann.of_bot()[2:], within=LONG_S + 30))[0]
+        assert notice.text.startswith("⏳ place 1 in the queue")
+        held.release()
+        await ann.finished(first.message_id)
+        final = await ann.finished(notice.message_id)
+        await telegram.wait_for(lambda _: len(ann.of_bot()) == 4)
+        await ann.turn("And then?")
+    asked = "notes.md:\n```\nOn Friday.\n```\n\nWhen is it?" if caption else "On Friday."
+    assert "⏳" not in final.text
+    assert held.prompts[1][-1] == ("user", asked)
+    assert held.judged[1] == (caption or "On Friday.")
+    assert ("user", asked) in held.prompts[2]
+
+
+async def test_a_notice_of_a_file_that_cannot_be_read_is_taken_back(bot, ann, held, telegram):
+    async with bot():
+        held.hold()
+        growing = await ann.growing("First")
+        await ann.person.file("blob.py", b"\x00\xff\xfe\xfd")
+        notice = (await telegram.wait_for(lambda _: ann.of_bot()[2:], within=LONG_S + 30))[0]
+        assert "⏳" in notice.text
+        held.release()
+        await ann.finished(growing.message_id)
+        await telegram.wait_for(lambda _: notice not in ann.of_bot())
+        told = (await telegram.wait_for(lambda _: ann.of_bot()[2:]))[0]
+    assert "cannot read this file" in told.text
+    assert len(held.prompts) == 1
+
+
+async def test_a_question_that_is_edited_while_it_waits_is_answered_once(bot, ann, held, telegram):
+    async with bot():
+        held.hold()
+        first = await ann.growing("First")
+        second = await ann.person.say("Second")
+        notice = (await telegram.wait_for(lambda _: ann.of_bot()[2:], within=LONG_S + 30))[0]
+        await ann.person.edit(second.message_id, "Third")
+        await telegram.wait_for(lambda world: not world.state.pending)
+        held.release()
+        await ann.finished(first.message_id)
+        await ann.finished(notice.message_id)
+        await telegram.wait_for(lambda _: len(ann.of_bot()) == 4)
+        await ann.turn("Last")
+    assert [prompt[-1][1] for prompt in held.prompts] == ["First", "Third", "Last"]
 
 
 async def test_a_notice_survives_a_restart_and_becomes_the_answer(bot, ann, held, telegram):
