@@ -126,7 +126,7 @@ def build(
     )
     corrections = FeedbackHandler(bot.id, storage.feedback, preferences, screen, replies, refusals)
     judge = SentimentHandler(sentiment, corrections, replies)
-    control = ControlHandler(store, replies, answers, edits, questions, talk)
+    control = ControlHandler(store, replies, answers, edits, questions, group_admins, talk)
     custom = TasksHandler(store, replies, questions, documents, talk, classifiers, writers)
     account = AccountHandler(
         store, questions, chat, replies, descriptions(config), inline=config.telegram.inline

@@ -15,7 +15,7 @@ from telegram.ext import ApplicationHandlerStop
 
 from bot.handlers.callbacks import read
 from bot.handlers.context import Context
-from bot.handlers.keyboards import AGAIN
+from bot.handlers.keyboards import AGAIN, FORGET
 from bot.handlers.languages import Languages
 from bot.handlers.rate import OnceInAWhile, RateLimit
 from bot.handlers.refusals import Refusals
@@ -33,6 +33,10 @@ REMINDER_S = 30.0
 
 COSTLY = frozenset({"ask", "retry", "sentiment"})
 """The commands that make the model work, as the operator's tasks do; the others also work when a day is used up."""
+
+OWN_DATA = frozenset({"privacy", "export", "forget"})
+"""The commands about what is kept of oneself. They are everybody's right, in private and at a walking pace."""
+OWN_DATA_PER_MINUTE = 6
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +103,7 @@ class AccessHandler:
         self._costly = COSTLY | frozenset(tasks)
         self._clock = clock
         self._rate = RateLimit(rules.messages_per_minute)
+        self._own_data = RateLimit(OWN_DATA_PER_MINUTE)
         self._told = OnceInAWhile(REMINDER_S)
         # What a new group asks at once waits until it is decided whether the bot may be there.
         self._deciding = asyncio.Lock()
@@ -112,9 +117,16 @@ class AccessHandler:
         if refusal is None:
             await self._remember(update)
             return
+        if refusal in (Refusal.BLOCKED, Refusal.STRANGER) and self._may_about_own_data(update):
+            return
         self._counters.refused[refusal] += 1
         await self._tell(update, refusal)
         raise ApplicationHandlerStop
+
+    def _may_about_own_data(self, update: Update) -> bool:
+        """What is kept of somebody stays theirs, whether they are served or not."""
+        _, sender = _places(update)
+        return _is_about_own_data(update) and self._own_data.wait(sender, self._clock()) <= 0
 
     async def _remember(self, update: Update) -> None:
         """Who was here, and in which language."""
@@ -259,6 +271,15 @@ def _makes_work(update: Update, costly: Collection[str]) -> bool:
         return update.inline_query is not None and bool(update.inline_query.query.strip())
     command = command_of(message)
     return says_something(message) if command is None else command in costly
+
+
+def _is_about_own_data(update: Update) -> bool:
+    if update.callback_query is not None:
+        press = read(update.callback_query.data or "")
+        return press is not None and press.action == FORGET
+    message = update.message
+    is_private = message is not None and message.chat.type == message.chat.PRIVATE
+    return message is not None and is_private and command_of(message) in OWN_DATA
 
 
 def _start_code(message: Message | None) -> str | None:

@@ -1,15 +1,19 @@
 """Control over answers: stopped, asked for again, and answered anew when the question was edited."""
 
+from dataclasses import replace
+
 from telegram import Update
 
+from bot.conversation import ConversationKey
 from bot.handlers.buttons import Pressed
 from bot.handlers.chat import ChatHandler
 from bot.handlers.context import Context
 from bot.handlers.edits import Edits
 from bot.handlers.questions import Questions
 from bot.handlers.replies import Replies
+from bot.handlers.roles import GroupAdmins
 from bot.handlers.running import RunningAnswers
-from bot.handlers.words import Translate, translate_for
+from bot.handlers.words import Translate, admins_only_line, translate_for
 from bot.history.records import Turn
 from bot.history.store import Store
 
@@ -24,6 +28,7 @@ class ControlHandler:
         running: RunningAnswers,
         edits: Edits,
         questions: Questions,
+        group_admins: GroupAdmins,
         chat: ChatHandler,
     ) -> None:
         self._store = store
@@ -31,6 +36,7 @@ class ControlHandler:
         self._running = running
         self._edits = edits
         self._questions = questions
+        self._group_admins = group_admins
         self._chat = chat
 
     async def on_stop(self, update: Update, _context: Context) -> None:
@@ -41,8 +47,9 @@ class ControlHandler:
 
     async def on_stop_button(self, pressed: Pressed) -> None:
         """⏹"""
-        key = self._questions.conversation(pressed.update)
-        stopped = key is not None and self._running.stop(key)
+        if (key := await self._pressed_in(pressed)) is None:
+            return
+        stopped = self._running.stop(key)
         await pressed.answer("" if stopped else _idle(translate_for(pressed.update)))
 
     async def on_retry(self, update: Update, _context: Context) -> None:
@@ -60,7 +67,7 @@ class ControlHandler:
     async def on_again_button(self, pressed: Pressed) -> None:
         """🔁, which is for one turn as long as that is the last one."""
         _ = translate_for(pressed.update)
-        if (key := self._questions.conversation(pressed.update)) is None:
+        if (key := await self._pressed_in(pressed)) is None:
             return
         if self._running.busy(key):
             await pressed.answer(_("I am still writing."))
@@ -72,6 +79,20 @@ class ControlHandler:
             else:
                 await pressed.answer()
                 await self._answer_again(turn, _)
+
+    async def _pressed_in(self, pressed: Pressed) -> ConversationKey | None:
+        """The conversation that a button is about; None for whoever has no say in it, who is told.
+
+        An anonymous admin's button is for all admins of the group: no press tells which of them wrote, and they
+        have one conversation together.
+        """
+        key = self._questions.conversation(pressed.update)
+        if key is None or pressed.press.user_id:
+            return key
+        if not await self._group_admins.sent(pressed.update):
+            await pressed.answer(admins_only_line(translate_for(pressed.update)))
+            return None
+        return replace(key, user_id=key.chat_id) if key.user_id else key
 
     async def on_edit(self, update: Update, _context: Context) -> None:
         """The last question says something else now. Edits of older ones change nothing."""

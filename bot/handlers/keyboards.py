@@ -1,6 +1,7 @@
 """Keyboards: the buttons below the bot's messages. Pure."""
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
+from telegram.constants import ChatID
 
 from bot.handlers.callbacks import Press
 from bot.handlers.words import Translate
@@ -34,8 +35,17 @@ def forget_buttons(user_id: int, _: Translate) -> InlineKeyboardMarkup:
 
 
 def _for_asker(turn: Turn, action: str, label: str) -> InlineKeyboardMarkup | None:
-    """Whoever wrote in the name of a chat cannot be told by a press, and gets no button."""
-    if turn.conversation.user_id not in (turn.user_id, 0):
+    """Whoever wrote in the name of a channel cannot be told by a press, and gets no button."""
+    presser = _presser(turn)
+    if presser is None:
         return None
-    press = Press(action, turn.user_id, str(turn.id))
+    press = Press(action, presser, str(turn.id))
     return InlineKeyboardMarkup([[InlineKeyboardButton(label, callback_data=press.data)]])
+
+
+def _presser(turn: Turn) -> int | None:
+    """Who may press: whoever asked. An anonymous admin is one of the group's admins, which the action looks up."""
+    if turn.user_id == ChatID.ANONYMOUS_ADMIN:
+        return 0
+    is_channel = turn.user_id in (ChatID.FAKE_CHANNEL, ChatID.SERVICE_CHAT)
+    return None if is_channel or turn.conversation.user_id not in (turn.user_id, 0) else turn.user_id

@@ -11,7 +11,7 @@ from bot.handlers.durations import parse_duration
 from bot.handlers.refusals import Refusals
 from bot.handlers.replies import Replies
 from bot.handlers.roles import GroupAdmins
-from bot.handlers.words import translate_for
+from bot.handlers.words import admins_only_line, translate_for
 from bot.history.preferences import Preferences
 
 
@@ -39,7 +39,7 @@ class QuietHandler:
             await self._replies.say(update, _("Only in groups I can be silent."))
         elif not await self._group_admins.sent(update):
             if not await self._is_quiet(chat.id):
-                await self._refusals.refuse(update, _("This is for the admins of this group."))
+                await self._refusals.refuse(update, admins_only_line(_))
         else:
             await self._set(update, chat.id, " ".join(context.args or ()))
 

@@ -11,7 +11,7 @@ from bot.handlers.refusals import Refusals
 from bot.handlers.replies import Replies
 from bot.handlers.roles import GroupAdmins
 from bot.handlers.settings_pages import LANGUAGE, MAIN, PAGES, PERSONA, Reader, options, page
-from bot.handlers.words import language_for, translate_for
+from bot.handlers.words import admins_only_line, language_for, translate_for
 from bot.history.preferences import Preferences
 from bot.personas import Persona
 from bot.transport.content import Content
@@ -108,5 +108,4 @@ def _reader(update: Update) -> Reader:
 
 
 def _only_admins(update: Update) -> str:
-    _ = translate_for(update)
-    return _("This is for the admins of this group.")
+    return admins_only_line(translate_for(update))

@@ -89,6 +89,11 @@ def failure_line(finish: Finish, _: Translate) -> str:
             return _("⚠️ Something went wrong on my side. Please send your message again.")
 
 
+def admins_only_line(_: Translate) -> str:
+    """What somebody reads who does not administer the group."""
+    return _("This is for the admins of this group.")
+
+
 def gone_line(task: str, _: Translate) -> str:
     """What stands where a task was begun that the configuration has no more."""
     return _("⚠️ I do not know /{name} any more.").format(name=task)

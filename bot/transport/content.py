@@ -28,8 +28,9 @@ class Content:
 
 
 def well_formed(text: str) -> str:
-    """`text` with halves of surrogate pairs joined, and lone ones made U+FFFD: it can be encoded."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    """`text` with halves of surrogate pairs joined, lone ones and NUL made U+FFFD: it can be encoded and stored."""
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def utf16_length(text: str) -> int:

@@ -1,6 +1,7 @@
 """Who may use the bot and how much, as strangers, guests, blocked people, groups and admins meet it."""
 
 import asyncio
+import json
 import re
 import sqlite3
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ import pytest
 
 from bot import app
 from bot.config import Access
+from bot.handlers.access import OWN_DATA_PER_MINUTE
 from bot.sandbox import groups
 from bot.sandbox.objects import Chat, User
 from bot.sandbox.server import Sandbox, serve
@@ -153,6 +155,39 @@ class TestPeople:
             assert "was not blocked" in (await ann.reply(f"/unblock {LI_LEI}")).text
             await li_lei.turn("hello again")
 
+    @pytest.mark.parametrize("rules", [{}, {"mode": "list"}], ids=["blocked", "not on the list any more"])
+    async def test_what_is_kept_of_somebody_stays_theirs(self, bot, ann, li_lei, handled, telegram, rules):
+        async with bot():
+            await li_lei.turn("你好")
+            if not rules:
+                await ann.reply(f"/block {LI_LEI}")
+        async with bot(**rules):
+            assert "/export" in (await li_lei.reply("/privacy")).text
+            assert b"\xe4\xbd\xa0\xe5\xa5\xbd" in exported(telegram, await li_lei.reply("/export"))
+            question = await li_lei.reply("/forget")
+            await li_lei.person.press(question.message_id, "🗑 删除")
+            await telegram.wait_for(lambda _: not question.keyboard)
+            assert "已全部删除" in question.text
+            # And that is all: neither are they served again, nor is it noted that they were here.
+            kept = json.loads(exported(telegram, await li_lei.reply("/export")))
+            assert not any(kept[name] for name in ("users", "turns", "conversations", "preferences"))
+            before = len(li_lei.of_bot())
+            await li_lei.person.say("/privacy@tandem_bot", "Team")
+            await li_lei.person.say("你好")
+            await handled()
+            assert len(li_lei.of_bot()) == before + bool(rules)
+            assert bool(rules) or not li_lei.of_bot("Team")
+
+    async def test_but_it_is_no_way_to_make_the_bot_write_on_and_on(self, bot, ann, li_lei, clock, handled):
+        async with bot():
+            await ann.reply(f"/block {LI_LEI}")
+            for _ in range(OWN_DATA_PER_MINUTE + 5):
+                await li_lei.person.say("/privacy")
+            await handled()
+            assert len(li_lei.of_bot()) == OWN_DATA_PER_MINUTE
+            clock.advance(60)
+            await li_lei.reply("/privacy")
+
     async def test_a_reply_names_who_is_meant(self, bot, ann, li_lei, handled):
         async with bot():
             spam = await li_lei.person.say("buy my coins", "Team")
@@ -162,6 +197,10 @@ class TestPeople:
             assert not li_lei.of_bot()
             assert "number" in (await ann.reply("/block")).text
             assert "an admin" in (await ann.reply(f"/block {ANN}")).text
+
+
+def exported(telegram, message):
+    return telegram.world.state.files[message.attachment.file].content
 
 
 async def followed(reader, link):

@@ -185,3 +185,45 @@ async def test_a_deleted_answer_gets_a_new_message(bot, ann, held, telegram):
         final = await telegram.wait_for(lambda _: ann.of_bot()[1:], within=60)
     assert len(final[0].text) > 1
     assert labels(final[0]) == ["🔁 Again"]
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["own history", "shared history"])
+async def test_an_anonymous_admins_buttons_are_for_the_groups_admins(
+    bot, ann, li_lei, held, notes, telegram, shared
+):
+    history = {"group_history": "chat" if shared else "user"}
+    async with bot(chat=history, telegram=admins_nobody(telegram)):
+        held.hold()
+        growing = await ann.growing("/ask Tell us everything", "Team", sender="Team")
+        assert labels(growing) == ["⏹ Stop"]
+        await li_lei.person.press(growing.message_id, "⏹ Stop", "Team")
+        await telegram.wait_for(lambda _: notes)
+        assert notes == ["只有本群的管理员可以这样做。"]
+        assert growing.text.endswith("▌")
+        telegram.world.chat("Team").members[li_lei.person.user.id] = "administrator"
+        await li_lei.person.press(growing.message_id, "⏹ Stop", "Team")
+        stopped = await ann.finished(growing.message_id, "Team")
+        assert stopped.text.endswith("⏹")
+        held.release()
+        await ann.person.press(stopped.message_id, "🔁 Again", "Team")
+        await telegram.wait_for(lambda _: len(held.prompts) == 2, within=60)
+        await telegram.wait_for(lambda _: labels(stopped) == ["🔁 Again"] and "⏹" not in stopped.text[-1:])
+        # All of that makes nobody an admin of the bot.
+        asked = await ann.person.say("/stats", "Team", sender="Team")
+        await telegram.wait_for(lambda _: asked.reactions)
+    assert held.prompts[0][-1] == held.prompts[1][-1]
+    assert len(ann.of_bot("Team")) == 2
+
+
+def admins_nobody(telegram):
+    return {"token": telegram.token, "base_url": telegram.base_url, "admins": ()}
+
+
+async def test_nobody_can_press_for_a_channel_so_it_gets_no_button(bot, ann, held, telegram):
+    news = telegram.world.create_chat("News", [ann.person.user.id], "channel")
+    async with bot(chat={"group_history": "chat"}):
+        held.hold()
+        growing = await ann.growing("/ask Tell us everything", "Team", sender=news.id)
+        assert labels(growing) == []
+        held.release()
+        assert labels(await ann.finished(growing.message_id, "Team")) == []

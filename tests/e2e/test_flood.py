@@ -111,8 +111,8 @@ def of_bot(telegram, chat_id):
 
 
 def shown(written):
-    """What stands on the screen of what the model wrote; databases keep no NUL."""
-    return [content.text for content in render(written.strip().replace("\0", "\N{REPLACEMENT CHARACTER}"))]
+    """What stands on the screen of what the model wrote."""
+    return [content.text for content in render(written.strip())]
 
 
 def is_answered(telegram, chat_id):

@@ -179,7 +179,7 @@ def test_tags_and_dunder_names_stay_visible_beside_formatting() -> None:
     assert [e.type for e in message.entities] == ["bold", "code"]
 
 
-@pytest.mark.parametrize("reply", ["", " \n ", "\u200b\u3164", "\x00"])
+@pytest.mark.parametrize("reply", ["", " \n ", "\u200b\u3164", "\x01"])
 def test_an_empty_reply_still_ends_the_placeholder(reply: str) -> None:
     assert [message.text for message in render(reply)] == ["…"]
 
