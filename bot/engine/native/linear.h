@@ -192,11 +192,33 @@ struct Linear {
   size_t tile_bytes() const { return static_cast<size_t>(words) * 2 * kStep; }
 };
 
+// The weights that a thread needs next, on their way from main memory while it computes others: the passes of several
+// groups of rows over one tile fetch the next tile together, so memory never rests. Up to kFewRows rows wait for nothing
+// but memory and want the first-level cache, more want the second.
+constexpr int kFewRows = 2, kFewAhead = 8192, kLine = 64;
+struct Ahead {
+  const int8_t *next, *end;
+
+  Ahead(const Linear& w, int tile, int rows, int pass, int passes) {
+    const size_t size = w.tile_bytes(), share = (size / passes + kLine - 1) / kLine * kLine;
+    const int8_t* begin = w.weights + tile * size + (rows <= kFewRows ? kFewAhead : size);
+    next = begin + pass * share, end = begin + std::min((pass + 1) * share, size);
+  }
+
+  // As much as a word of weights takes.
+  template <int kRows>
+  void fetch() {
+    constexpr int kHint = kRows <= kFewRows ? 3 : 2;
+    for (int bytes = 0; bytes < 2 * kStep; bytes += kLine) {
+      __builtin_prefetch(next, 0, kHint);
+      next = std::min(next + kLine, end);
+    }
+  }
+};
+
 // The outputs of a tile for kRows rows, handed over row by row: emit(row, first output, values of kTile).
 template <int kRows, class Emit>
-inline void compute_tile(const Linear& w, int tile, const Quantized& x, int row, Emit&& emit) {
-  // Far enough ahead for main memory, which few rows wait for most of the time.
-  constexpr int kAhead = 4096;
+inline void compute_tile(const Linear& w, int tile, const Quantized& x, int row, Ahead ahead, Emit&& emit) {
   const int8_t* weights = w.weights + tile * w.tile_bytes();
   const Activation* words = &x.q[static_cast<size_t>(row) * x.stride];
   Floats totals[kRows][2] = {};
@@ -206,8 +228,7 @@ inline void compute_tile(const Linear& w, int tile, const Quantized& x, int row,
     for (int r = 0; r < kRows; ++r) sums[r][0] = sums[r][1] = Sums{} + (kOffset ? x.start[(row + r) * blocks + block] : 0);
     const int end = kOneBlock ? w.words : std::min(w.words, (block + 1) * (kBlock / kGroup));
     for (int word = block * (kBlock / kGroup); word < end; ++word, weights += 2 * kStep, words += kGroup) {
-      __builtin_prefetch(weights + kAhead);
-      if constexpr (2 * kStep > 64) __builtin_prefetch(weights + kAhead + 64);
+      ahead.fetch<kRows>();
       const Weights columns[2] = {load_weights(weights), load_weights(weights + kStep)};
       for (int r = 0; r < kRows; ++r)
         for (int p = 0; p < 2; ++p) sums[r][p] = dot(sums[r][p], columns[p], words + r * x.stride);
@@ -232,9 +253,9 @@ inline void compute_tile(const Linear& w, int tile, const Quantized& x, int row,
 
 // The rows that are left when whole tiles are done.
 template <int kRows, class Emit>
-inline void last_rows(int rows, const Linear& w, int tile, const Quantized& x, int row, Emit&& emit) {
-  if (rows == kRows) return compute_tile<kRows>(w, tile, x, row, emit);
-  if constexpr (kRows > 1) last_rows<kRows - 1>(rows, w, tile, x, row, emit);
+inline void last_rows(int rows, const Linear& w, int tile, const Quantized& x, int row, Ahead ahead, Emit&& emit) {
+  if (rows == kRows) return compute_tile<kRows>(w, tile, x, row, ahead, emit);
+  if constexpr (kRows > 1) last_rows<kRows - 1>(rows, w, tile, x, row, ahead, emit);
 }
 
 // Calls emit(row, first output, values) for all rows and outputs; outputs beyond w.outputs are padding.
@@ -251,10 +272,14 @@ void multiply(Threads& threads, const Linear& w, const Quantized& x, int rows, E
   const int tasks = (w.tiles + per_task - 1) / per_task, blocks = (rows + block - 1) / block;
   threads.loop(tasks * blocks, [&](int task) {
     const int first = task / tasks * block, end = std::min(rows, first + block);
+    const int passes = (end - first + kRows - 1) / kRows;
     for (int tile = task % tasks * per_task; tile < std::min(w.tiles, (task % tasks + 1) * per_task); ++tile) {
-      int row = first;
-      for (; row + kRows <= end; row += kRows) compute_tile<kRows>(w, tile, x, row, emit);
-      if (row < end) last_rows<kRows - 1>(end - row, w, tile, x, row, emit);
+      for (int pass = 0; pass < passes; ++pass) {
+        const int row = first + pass * kRows, left = end - row;
+        const Ahead ahead(w, tile, rows, pass, passes);
+        if (left >= kRows) compute_tile<kRows>(w, tile, x, row, ahead, emit);
+        else last_rows<kRows - 1>(left, w, tile, x, row, ahead, emit);
+      }
     }
   });
 }
