@@ -53,6 +53,7 @@ class Documents:
             await self._replies.say(
                 update,
                 _("✂️ {name} is long: I read the first {share:.0%} of it.").format(name=name, share=share),
+                silent=True,  # the answer rings
             )
 
 

@@ -91,7 +91,7 @@ class Screen:
             *finished, last = _frames(answer, _)
             shown = [*finished, replace(last, markup=markup)]
             while len(turn.answer_ids) < len(shown):
-                turn = await self._add_message(turn, Content(CURSOR), Priority.PLACEHOLDER)
+                turn = await self._add_message(turn, Content(CURSOR, markup=markup), Priority.PLACEHOLDER)
             for message_id, content in zip(turn.answer_ids, shown, strict=False):
                 self._outbox.frame(turn.conversation.chat_id, message_id, content)
         return turn

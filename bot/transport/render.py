@@ -28,6 +28,7 @@ _TASK = re.compile(r"(?<=[-*+.)] \[)[xX](?=\] )")
 # Quotes in quotes and lists in lists take the parser quadratic time; "1. 1. 1. …" is a model that stutters.
 _TOO_DEEP = re.compile(r"^[ \t]*(?:>[ \t]*|(?:[-+*]|\d{1,9}[.)])[ \t]+){12}", re.MULTILINE)
 _DUNDER = re.compile(r"__\w+?__")
+_NUMBER = re.compile(r"^([ \t]*\d{1,9})([.)])(?=[ \t])", re.MULTILINE)
 _HTML = re.compile(r"<(?=[A-Za-z/!?])")
 _CODE = re.compile(
     r"(^[ \t]*(?:```.*?(?:^[ \t]*```|\Z)|~~~.*?(?:^[ \t]*~~~|\Z))|`+[^`\n]*`+)", re.DOTALL | re.MULTILINE
@@ -81,19 +82,22 @@ def _formatted(source: str) -> tuple[str, list[Span]] | None:
     """Text and formatting; None if the source is better shown as it is."""
     if _TOO_DEEP.search(source):
         return None
-    for markdown in dict.fromkeys((source, _literal(source))):
+    for markdown in dict.fromkeys((source, _literal(source), _literal(source, numbers=True))):
         text, spans = _convert(markdown)
         if _complete(source, text, spans):
             return text, spans
     return None
 
 
-def _literal(source: str) -> str:
-    """`source` with HTML tags and __dunder__ names outside code escaped, so that they are shown."""
+def _literal(source: str, *, numbers: bool = False) -> str:
+    """`source` with HTML tags and __dunder__ names outside code escaped, so that they are shown.
+
+    With `numbers` also the numbers of lists, which Markdown counts anew: many a model begins each item with a 1.
+    """
     parts = _CODE.split(source)
-    parts[::2] = [
-        _DUNDER.sub(lambda m: m[0].replace("_", r"\_"), _HTML.sub(r"\\<", part)) for part in parts[::2]
-    ]
+    for index, part in enumerate(parts[::2]):
+        part = _DUNDER.sub(lambda m: m[0].replace("_", r"\_"), _HTML.sub(r"\\<", part))
+        parts[2 * index] = _NUMBER.sub(r"\1\\\2", part) if numbers else part
     return "".join(parts)
 
 

@@ -19,6 +19,7 @@ import pytest
 from bot import app
 from bot.cli.hood import Hood
 from bot.config import Config, Database, ModelSettings, Telegram
+from bot.model.api import Delta, Finish, Usage
 from bot.sandbox.objects import Message
 from bot.sandbox.people import Person
 from bot.sandbox.server import Running, Sandbox, serve
@@ -92,11 +93,12 @@ class Held:
 
     `prompts` are the messages of all answers that were asked for, `written` what the model wrote by the question,
     `judged` the texts that were, and `forgotten` the conversations. `beat` is waited for behind each piece of an
-    answer. `busy` counts what is being computed.
+    answer. `busy` counts what is being computed. With a `script` the model says that, whatever it is asked.
     """
 
     def __init__(self) -> None:
         self.busy = 0
+        self.script: str | None = None
         self.beat: Callable[[], Awaitable[None]] | None = None
         self.written: dict[str, str] = {}
         self.after: int | None = None
@@ -136,7 +138,10 @@ class Held:
         question, written = messages[-1].text, ""
         if self.after is not None:  # chance must not end it before the test does
             sampling = replace(sampling, ignore_eos=True)
-        async with aclosing(self._model.stream(messages, sampling, conversation=conversation)) as events:
+        told = self._model.stream(messages, sampling, conversation=conversation)
+        if self.script is not None:
+            told = recited(self.script)
+        async with aclosing(told) as events:
             while (event := await self._next(events)) is not None:
                 yield event
                 self.written[question] = written = written + getattr(event, "text", "")
@@ -156,6 +161,13 @@ class Held:
             yield
         finally:
             self.busy -= 1
+
+
+async def recited(script: str) -> AsyncIterator[Any]:
+    """A script as a model would say it."""
+    for start in range(0, len(script), 40):
+        yield Delta(script[start : start + 40])
+    yield Finish("stop", Usage())
 
 
 @pytest.fixture

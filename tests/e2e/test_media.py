@@ -54,6 +54,7 @@ async def test_of_a_long_file_the_beginning_is_read_and_that_is_told(bot, ann, h
         await telegram.wait_for(lambda _: len(ann.of_bot()) == 3)
         await ann.finished(ann.of_bot()[2].message_id)
     assert told.text == "✂️ log.txt is long: I read the first 1% of it."
+    assert [message.silent for message in ann.of_bot()] == [True, True, False]
     (prompt,) = held.prompts
     assert prompt[-1][1].startswith("log.txt:\n```\nword word")
     assert prompt[-1][1].endswith("\n```\n\nWhy?")

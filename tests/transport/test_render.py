@@ -120,6 +120,43 @@ def test_code_that_is_cut_goes_on_as_code() -> None:
     assert "\n".join(block.rstrip("\n") for block in blocks) == code
 
 
+block = st.tuples(st.sampled_from(["```python", "-", "1.", ""]), st.integers(1, 60))
+
+
+@given(st.lists(block, min_size=8, max_size=30))
+def test_a_long_answer_loses_no_fence_and_no_list(blocks: list[tuple[str, int]]) -> None:
+    """Wherever it is cut: a line of code is code in its language, an item of a list has its sign, nothing else has."""
+    source, lines = [], []
+    for number, (kind, size) in enumerate(blocks):
+        said = [f"line {number}.{each} of {'words ' * 8}end" for each in range(size)]
+        lines += [(kind, line) for line in said]
+        signs = {"-": "- {}", "1.": "1. {}", "```python": "    {}", "": "{}\n"}
+        body = "\n".join(signs[kind].format(line) for line in said)
+        source.append(f"{kind}\n{body}\n```" if kind == "```python" else body)
+    messages = render("\n\n".join(source))
+    shown_lines = [line for message in messages for line in with_kinds(message) if "line" in line[1]]
+    assert [line for _, line in lines] == [line.lstrip(" •0123456789.") for _, line in shown_lines]
+    for (kind, said), (is_code, line) in zip(lines, shown_lines, strict=True):
+        sign = {"-": "• ", "1.": line.split("line")[0] or "?", "```python": "    ", "": ""}[kind]
+        assert line == f"{sign}{said}"
+        assert is_code == (kind == "```python")
+        assert kind != "1." or sign.strip().rstrip(".").isdecimal()
+
+
+def with_kinds(message: Content) -> list[tuple[bool, str]]:
+    """The lines of a message, and whether each is code in Python."""
+    assert_sendable(message)
+    code = [e for e in message.entities if e.type == "pre" and e.language == "python"]
+    assert len(code) == len(message.entities)
+    found, offset = [], 0
+    for line in message.text.split("\n"):
+        end = offset + len(utf16(line)) // 2
+        inside = any(e.offset <= offset and end <= e.offset + e.length for e in code)
+        found.append((inside, line))
+        offset = end + 1
+    return found
+
+
 def entities(reply: str) -> list[tuple[str, str]]:
     """Kind and covered text of every entity of a one-message reply."""
     (message,) = render(reply)
@@ -141,6 +178,11 @@ def test_formatting_covers_the_right_words_after_emoji() -> None:
 def test_headings_are_bold_without_ornaments() -> None:
     (message,) = render("# Title\n\ntext")
     assert message.text == "Title\n\ntext"
+
+
+def test_a_list_that_is_all_ones_keeps_them_and_its_formatting() -> None:
+    assert entities("1. **a**\n1. `b`\n1. c") == [("bold", "a"), ("code", "b")]
+    assert render("3. a\n1. b")[0].text == "3. a\n1. b"
 
 
 def test_bold_around_code_does_not_overlap_it() -> None:

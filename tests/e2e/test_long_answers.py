@@ -1,0 +1,75 @@
+"""Answers that are longer than a message, or formatted: all of it is on the screen, as the model wrote it."""
+
+import pytest
+
+from bot.transport.render import CURSOR, render, stopped
+
+ITEMS = "\n".join(f"{number}. step **number {number}** of many" for number in range(1, 120))
+CODE = "\n".join(f"    value_{number} = compute({number})" for number in range(240))
+LONG = f"# How\n\nDo *this*:\n\n{ITEMS}\n\nAnd then:\n\n```python\n{CODE}\n```\n\nThat is `all` 🎉."
+SHORT = "Better **short**: 你好 😀 `code`"
+
+
+def entities(message):
+    return [(each.type, each.offset, each.length, each.language) for each in message.entities]
+
+
+def expected(reply):
+    return [
+        (content.text, [(e.type.value, e.offset, e.length, e.language) for e in content.entities])
+        for content in render(reply)
+    ]
+
+
+def labels(message):
+    return [button.text for row in message.keyboard for button in row]
+
+
+@pytest.fixture
+def shows(telegram):
+    """Wait until the bot's answer in a chat is this reply, formatted; its messages come back."""
+
+    async def shows(reader, reply, chat=None):
+        def done(_):
+            _verdict, *answer = reader.of_bot(chat) or [None]
+            return answer if [(m.text, entities(m)) for m in answer] == expected(reply) else None
+
+        return await telegram.wait_for(done, within=60)
+
+    return shows
+
+
+@pytest.mark.parametrize("chat", [None, "Team"], ids=["private", "group"])
+async def test_a_long_answer_goes_on_in_further_messages_and_rings_once(
+    bot, ann, held, telegram, shows, chat
+):
+    held.script = LONG
+    async with bot():
+        await ann.person.say("/ask How?", chat)
+        answer = await shows(ann, LONG, chat)
+        assert len(answer) == 3
+        assert [message.silent for message in ann.of_bot(chat)] == [True, False, True, True]
+        await telegram.wait_for(lambda _: labels(answer[-1]) == ["🔁 Again"])
+        assert [labels(message) for message in answer[:-1]] == [[], []]
+        # Another answer takes the place of all of them, and is formatted too.
+        held.script = SHORT
+        await ann.person.press(answer[-1].message_id, "🔁 Again", chat)
+        (short,) = await shows(ann, SHORT, chat)
+    assert short.message_id == answer[0].message_id
+    assert {kind for kind, *_ in entities(short)} == {"bold", "code"}
+
+
+async def test_while_it_grows_what_is_full_stands_still_and_a_stop_keeps_all(bot, ann, held, telegram, shows):
+    held.script = LONG
+    held.hold(after=5000)
+    async with bot():
+        await ann.person.say("How?")
+        await telegram.wait_for(
+            lambda _: [m.text[-1] == CURSOR for m in ann.of_bot()] == [False, False, True]
+        )
+        _verdict, full, growing = ann.of_bot()
+        assert (labels(full), labels(growing)) == ([], ["⏹ Stop"])
+        await ann.person.press(growing.message_id, "⏹ Stop")
+        answer = await shows(ann, stopped(LONG[:5000]))
+    assert [message.message_id for message in answer] == [full.message_id, growing.message_id]
+    assert answer[-1].text.endswith("⏹")
