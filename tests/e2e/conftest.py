@@ -1,6 +1,7 @@
 """The whole bot, as its users meet it: the sandbox over HTTP, the real client, a database on disk, a model."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import (
@@ -24,6 +25,7 @@ from bot.sandbox.objects import Message
 from bot.sandbox.people import Person
 from bot.sandbox.server import Running, Sandbox, serve
 from bot.tasks.sentiment import NOTHING
+from tests.clock import Clock
 
 Living = Callable[..., AbstractAsyncContextManager[None]]
 
@@ -35,10 +37,17 @@ def hood() -> Hood | None:
 
 
 @pytest.fixture
-async def running(hood: Hood | None) -> AsyncIterator[Running]:
-    """A local Telegram with flood control."""
+def clock() -> Clock | None:
+    """Tests of hours and days have one."""
+    return None
+
+
+@pytest.fixture
+async def running(hood: Hood | None, clock: Clock | None) -> AsyncIterator[Running]:
+    """A local Telegram with flood control; without where the clock stands still, or nobody could ever write again."""
     async with AsyncExitStack() as stack:
-        running = await stack.enter_async_context(serve(Sandbox(hood=hood.app if hood else None)))
+        sandbox = Sandbox(clock or time.time, limits=clock is None, hood=hood.app if hood else None)
+        running = await stack.enter_async_context(serve(sandbox))
         if hood:
             await stack.enter_async_context(hood.opened(running.world))
         yield running
@@ -68,12 +77,13 @@ def configure(telegram: Running, tmp_path: Path) -> Callable[..., Config]:
 
 
 @pytest.fixture
-def bot(configure: Callable[..., Config], tiny_model: Path, hood: Hood | None) -> Living:
+def bot(configure: Callable[..., Config], tiny_model: Path, hood: Hood | None, clock: Clock | None) -> Living:
     """`async with bot():` – the bot runs on the tiny random model."""
+    usual = clock or time.time
 
     @asynccontextmanager
     async def run(
-        folder: Path = tiny_model, clock: Callable[[], float] = time.time, **sections: object
+        folder: Path = tiny_model, clock: Callable[[], float] = usual, **sections: object
     ) -> AsyncIterator[None]:
         watched = hood.watch if hood else app.unwatched
         async with app.running(configure(**sections), folder, clock, watched=watched):
@@ -247,6 +257,44 @@ class Reader:
 def is_growing(message: Message) -> bool:
     """Whether an answer is still being written: it ends in the cursor."""
     return (message.text or "").endswith(("▌", "…")) or "⏳" in (message.text or "")
+
+
+def labels(message: Message) -> list[str]:
+    """The buttons below a message."""
+    return [button.text for row in message.keyboard or [] for button in row]
+
+
+def reactions(telegram: Running, message: Message, chat: str = "Team") -> list[str] | None:
+    """The bot's own to a message."""
+    found = telegram.world.chat(chat).messages[message.message_id]
+    return found.reactions.get(telegram.world.bot.id)
+
+
+@pytest.fixture
+def notes(telegram: Running) -> list[str]:
+    """What pressed buttons answered."""
+    found: list[str] = []
+    telegram.world.listeners.append(
+        lambda event: found.append(event.data["text"]) if event.kind == "answer" else None
+    )
+    return found
+
+
+@pytest.fixture
+def handled(telegram: Running, tmp_path: Path) -> Callable[[], Awaitable[None]]:
+    """Everything that was said has been dealt with, answered or not."""
+
+    def undone() -> int:
+        with sqlite3.connect(tmp_path / "tandem.sqlite3") as connection:
+            query = "SELECT count(*) FROM updates WHERE state = 'received'"
+            return len(telegram.world.state.pending) or connection.execute(query).fetchone()[0]
+
+    async def wait() -> None:
+        async with asyncio.timeout(30):
+            while undone():  # noqa: ASYNC110  # a database tells nobody
+                await asyncio.sleep(0.01)
+
+    return wait
 
 
 @pytest.fixture

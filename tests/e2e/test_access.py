@@ -1,36 +1,20 @@
 """Who may use the bot and how much, as strangers, guests, blocked people, groups and admins meet it."""
 
-import asyncio
 import json
 import re
-import sqlite3
-from contextlib import asynccontextmanager
 
 import pytest
 
-from bot import app
 from bot.config import Access
 from bot.handlers.access import OWN_DATA_PER_MINUTE
 from bot.sandbox import groups
 from bot.sandbox.objects import Chat, User
-from bot.sandbox.server import Sandbox, serve
+from tests.clock import Clock
+from tests.e2e.conftest import reactions
 
 ANN, LI_LEI = 1001, 1002
 DAY = 24 * 3600
 SLEEPY = ["😴"]
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    def __init__(self):
-        self.time = 1_795_000_000.0
-
-    def __call__(self):
-        return self.time
-
-    def advance(self, seconds):
-        self.time += seconds
 
 
 @pytest.fixture
@@ -39,39 +23,9 @@ def clock():
 
 
 @pytest.fixture
-async def running(clock):
-    """Without flood control: a clock that stands still would never let anybody write again."""
-    async with serve(Sandbox(clock, limits=False)) as running:
-        yield running
-
-
-@pytest.fixture
-def bot(configure, tiny_model, clock):
+def bot(bot):
     """`async with bot(mode="list"):` – the bot with these rules."""
-
-    @asynccontextmanager
-    async def run(**rules):
-        async with app.running(configure(access=Access(**rules)), tiny_model, clock):
-            yield
-
-    return run
-
-
-@pytest.fixture
-def handled(telegram, tmp_path):
-    """Everything that was said has been dealt with, answered or not."""
-
-    def undone():
-        with sqlite3.connect(tmp_path / "tandem.sqlite3") as connection:
-            query = "SELECT count(*) FROM updates WHERE state = 'received'"
-            return telegram.world.state.pending or connection.execute(query).fetchone()[0]
-
-    async def wait():
-        async with asyncio.timeout(30):
-            while undone():  # noqa: ASYNC110  # a database tells nobody
-                await asyncio.sleep(0.01)
-
-    return wait
+    return lambda **rules: bot(access=Access(**rules))
 
 
 @pytest.fixture
@@ -84,11 +38,6 @@ def newcomer(telegram):
 
 def said_to(person):
     return [message.text for message in person.messages() if message.from_id != person.user.id]
-
-
-def reactions(telegram, message, chat="Team"):
-    found = telegram.world.chat(chat).messages[message.message_id]
-    return found.reactions.get(telegram.world.bot.id)
 
 
 class TestPeople:

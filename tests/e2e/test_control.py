@@ -3,20 +3,7 @@
 import pytest
 
 from bot.transport.render import render
-
-
-def labels(message):
-    return [button.text for row in message.keyboard for button in row]
-
-
-@pytest.fixture
-def notes(telegram):
-    """What pressed buttons answered."""
-    found = []
-    telegram.world.listeners.append(
-        lambda event: found.append(event.data["text"]) if event.kind == "answer" else None
-    )
-    return found
+from tests.e2e.conftest import labels
 
 
 async def test_the_stop_button_ends_an_answer_at_once_and_keeps_what_was_written(bot, ann, held):

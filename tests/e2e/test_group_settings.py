@@ -1,91 +1,22 @@
 """A group's settings belong to its admins: silence, mood, persona, language. And a group that moves keeps its own."""
 
-import asyncio
-import sqlite3
-from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import pytest
 
-from bot import app
 from bot.config import Access, Chat, Config
 from bot.sandbox import groups
-from bot.sandbox.server import Sandbox, serve
+from tests.clock import Clock
+from tests.e2e.conftest import labels, reactions
 
 ANN, LI_LEI = 1001, 1002
 SLEEPY = ["😴"]
 HOUR = 3600
 
 
-class Clock:
-    """A clock that the test moves."""
-
-    def __init__(self):
-        self.time = 1_795_000_000.0
-
-    def __call__(self):
-        return self.time
-
-    def advance(self, seconds):
-        self.time += seconds
-
-
 @pytest.fixture
 def clock():
     return Clock()
-
-
-@pytest.fixture
-async def running(clock):
-    """Without flood control: a clock that stands still would never let anybody write again."""
-    async with serve(Sandbox(clock, limits=False)) as running:
-        yield running
-
-
-@pytest.fixture
-def bot(configure, tiny_model, clock):
-    @asynccontextmanager
-    async def run(**sections):
-        async with app.running(configure(**sections), tiny_model, clock):
-            yield
-
-    return run
-
-
-@pytest.fixture
-def handled(telegram, tmp_path):
-    """Everything that was said has been dealt with, answered or not."""
-
-    def undone():
-        with sqlite3.connect(tmp_path / "tandem.sqlite3") as connection:
-            query = "SELECT count(*) FROM updates WHERE state = 'received'"
-            return telegram.world.state.pending or connection.execute(query).fetchone()[0]
-
-    async def wait():
-        async with asyncio.timeout(30):
-            while undone():  # noqa: ASYNC110  # a database tells nobody
-                await asyncio.sleep(0.01)
-
-    return wait
-
-
-@pytest.fixture
-def notes(telegram):
-    """What pressed buttons answered."""
-    found = []
-    telegram.world.listeners.append(
-        lambda event: found.append(event.data["text"]) if event.kind == "answer" else None
-    )
-    return found
-
-
-def labels(message):
-    return [button.text for row in message.keyboard for button in row]
-
-
-def reactions(telegram, message, chat="Team"):
-    found = telegram.world.chat(chat).messages[message.message_id]
-    return found.reactions.get(telegram.world.bot.id)
 
 
 class TestQuiet:

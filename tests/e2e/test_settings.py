@@ -4,23 +4,10 @@ import pytest
 
 from bot.config import Config
 from bot.sandbox.menu import menu
+from tests.e2e.conftest import labels
 
 ANN, LI_LEI = 1001, 1002
 NAME = "@tandem_bot"
-
-
-def labels(message):
-    return [button.text for row in message.keyboard for button in row]
-
-
-@pytest.fixture
-def notes(telegram):
-    """What pressed buttons answered."""
-    found = []
-    telegram.world.listeners.append(
-        lambda event: found.append(event.data["text"]) if event.kind == "answer" else None
-    )
-    return found
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 
 from bot.config import Access
 from bot.sandbox.menu import menu
+from tests.e2e.conftest import labels
 
 RUDE = {
     "kind": "classification",
@@ -21,10 +22,6 @@ HAIKU = {
     "max_new_tokens": 40,
 }
 TASKS = {"rude": RUDE, "haiku": HAIKU}
-
-
-def labels(message):
-    return [button.text for row in message.keyboard for button in row]
 
 
 async def test_a_classification_answers_with_one_silent_line_below_the_text(bot, ann, li_lei, telegram):
