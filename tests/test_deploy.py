@@ -41,6 +41,24 @@ def test_the_unit_runs_the_bot_and_waits_for_answers(service: configparser.Secti
     assert "token_file" in Config.model_fields["telegram"].annotation.model_fields  # type: ignore[union-attr]
 
 
+def test_the_command_line_of_the_service_finds_what_the_service_uses(
+    service: configparser.SectionProxy,
+) -> None:
+    script = (PROJECT / "contrib" / "tandem").read_text(encoding="utf-8")
+    unit = UNIT.read_text(encoding="utf-8")
+    for place in ("/opt/tandem/.venv/bin/", "/etc/tandem/config.toml", "/etc/tandem/token"):
+        assert place in unit
+        assert place in script
+    for variable in ("XDG_DATA_HOME=/var/lib", "XDG_CACHE_HOME=/var/cache"):
+        assert variable in unit
+        assert f"\n{variable}\n" in script
+    assert f"runuser -u {service['User']} -- " in script
+    assert f"cd /var/lib/{service['StateDirectory']} " in script
+    assert f"umask {service['UMask'].removeprefix('0')}\n" in script
+    done = subprocess.run(["sh", "-n", str(PROJECT / "contrib" / "tandem")], capture_output=True, text=True)
+    assert done.stderr == ""
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
 def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     text = UNIT.read_text(encoding="utf-8").replace("/opt/tandem/.venv/bin/python", "/bin/true")

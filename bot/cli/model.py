@@ -99,11 +99,16 @@ def progress_bars() -> "Iterator[Progress]":
 
     columns = (TextColumn("{task.description:12}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     stages: dict[str, TaskID] = {}
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    bars = Progress(*columns, console=Console(stderr=True))
 
-        def tell(stage: str, done: int, total: int) -> None:
-            if stage not in stages:
-                stages[stage] = bars.add_task(told(stage), total=None)
-            bars.update(stages[stage], completed=done, total=total or None)
+    def tell(stage: str, done: int, total: int) -> None:
+        if stage not in stages:
+            bars.start()
+            stages[stage] = bars.add_task(told(stage), total=None)
+        bars.update(stages[stage], completed=done, total=total or None)
 
+    try:
         yield tell
+    finally:
+        if stages:
+            bars.stop()

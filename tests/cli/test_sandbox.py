@@ -93,7 +93,7 @@ async def test_a_model_is_chosen_by_its_folder(launch, tiny_model: Path) -> None
 async def test_an_unknown_model_is_one_line(launch) -> None:
     async with launch("sandbox", "--port", "0", "--model", "no-such-model") as program:
         assert await program.ends() == 1
-    (line,) = filter(None, program.lines)
+    (line,) = program.lines
     assert "no-such-model" in line
     assert "qwen2.5-coder-0.5b-instruct" in line
 

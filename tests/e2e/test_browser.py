@@ -79,7 +79,7 @@ async def test_what_the_real_model_did_and_the_same_the_articles_way(real_bot, n
         page = await new_page("Ann", viewport={"width": 1360, "height": 900})
         await page.get_by_test_id("hood").click()
         mood = page.get_by_test_id("request-sentiment")
-        await expect(mood.locator("dt").first).to_have_text("负面")
+        await expect(mood.locator("dt").first).to_have_text("负面 · negative")
         assert await mood.locator(".token.reused").count() > 10
         await expect(page.get_by_test_id("figure-reused")).to_contain_text("%")
         await picture(page, "panel")
