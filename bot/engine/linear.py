@@ -116,12 +116,13 @@ class Int8Bf16:
     """int8 weights times bfloat16 activations: right on every CPU, one byte a weight.
 
     `_weight_int8pack_mm` reads little and computes slowly, so from `WIDE` rows on the weight is widened to
-    float32 once for all rows.
+    float32 once for all rows. The product is rounded to bfloat16 either way, as that call does, and scaled after
+    that: a row must not change with the number of rows beside it.
     """
 
     values: Tensor
     scale: Tensor
-    scale_bf16: Tensor
+    ones: Tensor
     bias: Tensor | None
     WIDE: ClassVar[int] = 16
 
@@ -129,13 +130,18 @@ class Int8Bf16:
     def pack(cls, weight: Weight) -> Self:
         weight = weight.quantized()
         assert weight.scale is not None
-        return cls(weight.values, weight.scale, weight.scale.bfloat16(), weight.bias)
+        # Copies: the call crashes on values that are not aligned, and those of a mapped file seldom are.
+        bias = None if weight.bias is None else weight.bias.clone()
+        ones = torch.ones_like(weight.scale, dtype=torch.bfloat16)
+        return cls(weight.values.clone(), weight.scale.clone(), ones, bias)
 
     def __call__(self, x: Tensor) -> Tensor:
+        x = x.bfloat16()
         if len(x) < self.WIDE:
-            product = torch._weight_int8pack_mm(x.bfloat16(), self.values, self.scale_bf16).float()
+            product = torch._weight_int8pack_mm(x, self.values, self.ones)
         else:
-            product = F.linear(x.bfloat16().float(), self.values.float()).mul_(self.scale)
+            product = F.linear(x.float(), self.values.float()).bfloat16()
+        product = product.float().mul_(self.scale)
         return product if self.bias is None else product.add_(self.bias)
 
 

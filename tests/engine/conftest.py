@@ -149,7 +149,10 @@ Make = Callable[..., Harness]
 def harness(
     folders: dict[str, tuple[Path, PreTrainedModel]], tmp_path: Path, library_cache: Path
 ) -> Iterator[Make]:
-    """Makes an engine; every pool that was made is checked once more at the end."""
+    """Makes an engine; every pool that was made is checked once more at the end.
+
+    "torch" is what this CPU gets where nothing can be compiled.
+    """
     made: list[Harness] = []
 
     def make(
@@ -161,8 +164,9 @@ def harness(
         budget: Budget = SMALL_STEPS,
     ) -> Harness:
         folder, network = folders[family]
-        place = Place(folder, tmp_path / f"{family}.int8", library_cache)
-        forward = open_backend(place, weights, context=CONTEXT, threads=2).forward
+        compiling, wanted = (None, "auto") if weights == "torch" else (library_cache, weights)
+        place = Place(folder, tmp_path / f"{family}.int8", compiling)
+        forward = open_backend(place, wanted, context=CONTEXT, threads=2).forward
         pool = Pool(forward.kv_shape, memory)
         engine = Engine(forward, pool, running=running, context=CONTEXT, budget=budget)
         made.append(Harness(engine, network))

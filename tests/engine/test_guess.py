@@ -22,7 +22,7 @@ def count_steps(run, *requests):
     return steps
 
 
-@pytest.mark.parametrize("weights", ["fp32", "native"])
+@pytest.mark.parametrize("weights", ["fp32", "torch", "native"])
 @pytest.mark.parametrize("temperature", [0.0, 0.3, 0.8])
 def test_answers_are_the_same_with_and_without_guesses(harness, prompt, weights, temperature):
     drawn = SamplingParameters(temperature=temperature, top_k=8, repetition_penalty=1.05, seed=9)

@@ -191,7 +191,7 @@ def test_what_is_forgotten_is_not_reused(harness, prompt):
     assert run.engine.pool.usage().kept == 0
 
 
-@pytest.mark.parametrize("weights", ["fp32", "native"])
+@pytest.mark.parametrize("weights", ["fp32", "torch", "native"])
 def test_a_row_is_the_same_alone_and_in_any_company(harness, prompt, weights):
     text = prompt(25)
     drawn = SamplingParameters(temperature=0.9, top_p=0.9, top_k=40, seed=5)
@@ -225,7 +225,7 @@ def test_probabilities_of_labels_are_comparable(harness, prompt):
     assert 1 / total == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize("weights", ["fp32", "native"])
+@pytest.mark.parametrize("weights", ["fp32", "torch", "native"])
 def test_a_reading_sees_the_middle_layers_states(harness, prompt, weights):
     run = harness("qwen2.5", weights)
     text = prompt(60)
