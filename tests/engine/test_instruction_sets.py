@@ -1,4 +1,4 @@
-"""CPUs with fewer instructions: a format that computes wrong there is not taken, and the engine is right with others."""
+"""CPUs with fewer instructions: a format that computes wrong there is not taken, and the engine is right anyhow."""
 
 import json
 import os
