@@ -20,7 +20,7 @@ import pytest
 from bot import app
 from bot.cli.hood import Hood
 from bot.config import Config, Database, ModelSettings, Telegram
-from bot.model.api import Delta, Finish, Usage
+from bot.model.api import Delta, Finish, Reason, Usage
 from bot.sandbox.objects import Message
 from bot.sandbox.people import Person
 from bot.sandbox.server import Running, Sandbox, serve
@@ -103,12 +103,14 @@ class Held:
 
     `prompts` are the messages of all answers that were asked for, `written` what the model wrote by the question,
     `judged` the texts that were, and `forgotten` the conversations. `beat` is waited for behind each piece of an
-    answer. `busy` counts what is being computed. With a `script` the model says that, whatever it is asked.
+    answer. `busy` counts what is being computed. With a `script` the model says that, whatever it is
+    asked, and ends for that `reason`.
     """
 
     def __init__(self) -> None:
         self.busy = 0
         self.script: str | None = None
+        self.reason: Reason = "stop"
         self.beat: Callable[[], Awaitable[None]] | None = None
         self.written: dict[str, str] = {}
         self.after: int | None = None
@@ -150,7 +152,7 @@ class Held:
             sampling = replace(sampling, ignore_eos=True)
         told = self._model.stream(messages, sampling, conversation=conversation)
         if self.script is not None:
-            told = recited(self.script)
+            told = recited(self.script, self.reason)
         async with aclosing(told) as events:
             while (event := await self._next(events)) is not None:
                 yield event
@@ -173,11 +175,11 @@ class Held:
             self.busy -= 1
 
 
-async def recited(script: str) -> AsyncIterator[Any]:
+async def recited(script: str, reason: Reason) -> AsyncIterator[Any]:
     """A script as a model would say it."""
     for start in range(0, len(script), 40):
         yield Delta(script[start : start + 40])
-    yield Finish("stop", Usage())
+    yield Finish(reason, Usage())
 
 
 @pytest.fixture

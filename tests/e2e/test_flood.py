@@ -170,8 +170,9 @@ async def test_where_a_groups_budget_is_short_the_answer_arrives_whole(
     async with timed_bot(chat={"max_new_tokens": TOKENS, "temperature": 0}):
         for _ in range(spent):
             await ann.person.say("/help", "Team")
-        await clock.run(telegram.wait_for(lambda _: len(ann.of_bot("Team")) == spent))
+        await asyncio.wait_for(clock.until(lambda: len(ann.of_bot("Team")) == spent), 60)
         await ann.person.say("/ask What is left?", "Team")
+        await asyncio.wait_for(clock.until(lambda: held.prompts), 60)
         verdict, final = await clock.run(ann.answer(spent, "Team"))
     assert [final.text] == seen.texts[team] == shown(held.written["What is left?"])
     assert ann.of_bot("Team")[spent:] == [verdict, final]

@@ -84,6 +84,33 @@ def message_from_nowhere(telegram):
     }
 
 
+@pytest.mark.parametrize(
+    ("reason", "line"),
+    [
+        ("overloaded", "⚠️ Too many people are asking right now. Please try again in a minute."),
+        ("too_long", "⚠️ This is too long for me. Please send a shorter message, or start anew with /new."),
+        ("error", "⚠️ Something went wrong on my side. Please send your message again."),
+    ],
+)
+async def test_an_answer_that_cannot_be_written_says_so_once_and_can_be_asked_for_again(
+    bot, ann, held, reason, line
+):
+    async with bot():
+        held.script, held.reason = "Half an", reason
+        _, answer = await ann.turn("hello")
+        assert answer.text == line
+        held.script, held.reason = "A whole answer", "stop"
+        await ann.person.press(answer.message_id, "🔁 Again")
+        await ann.telegram.wait_for(lambda _: answer.text == "A whole answer")
+        held.reason = reason
+        await ann.turn("what?")
+        held.reason = "stop"
+        await ann.turn("and now?")
+    assert len(ann.of_bot()) == 6
+    # What failed is no part of the conversation.
+    assert [text for _, text in held.prompts[-1][1:]] == ["hello", "A whole answer", "and now?"]
+
+
 async def test_a_start_after_an_update_copies_the_database_first(bot, ann, tmp_path, configure, caplog):
     await asyncio.to_thread(schema.upgrade, configure().database.url, "0001")
     with sqlite3.connect(tmp_path / "tandem.sqlite3") as connection:

@@ -18,6 +18,7 @@ async def test_a_second_message_waits_says_so_and_is_answered_in_the_same_place(
         final = await ann.finished(notice.message_id)
         verdict = (await telegram.wait_for(lambda _: ann.of_bot()[5:]))[0]
     assert verdict.reply_to == second.message_id
+    assert (notice.silent, verdict.silent) == (False, True)
     assert "⏳" not in final.text
     assert len(ann.of_bot()) == 6
     assert [prompt[-1][1] for prompt in held.prompts] == ["Warm up", "First", "Second"]
@@ -139,3 +140,18 @@ async def test_a_long_paste_is_one_question(bot, ann, held, telegram):
         await ann.turn(text)
     assert len(ann.of_bot()) == 2
     assert [prompt[-1] for prompt in held.prompts] == [("user", text)]
+
+
+async def test_a_long_paste_that_waits_is_one_question_too(bot, ann, held, telegram):
+    text = " ".join(f"word{number}" for number in range(1000))
+    async with bot(model={"context": 30_000}):
+        held.hold()
+        first = await ann.growing("First")
+        await ann.person.say(text)
+        notice = (await telegram.wait_for(lambda _: ann.of_bot()[2:], within=LONG_S + 30))[0]
+        held.release()
+        await ann.finished(first.message_id)
+        await ann.finished(notice.message_id)
+        await telegram.wait_for(lambda _: len(ann.of_bot()) == 4)
+    assert len(ann.of_bot()) == 4
+    assert [prompt[-1] for prompt in held.prompts] == [("user", "First"), ("user", text)]
