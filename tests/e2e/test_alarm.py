@@ -8,6 +8,7 @@ import pytest
 
 from bot import app
 from bot.config import Access, Database
+from bot.engine.loop import Engine
 from bot.handlers.alarm import INTERVAL_S
 from bot.sandbox.faults import TooMany
 
@@ -112,3 +113,26 @@ async def test_telegrams_penalties_are_told(watched, rounds, ann, li_lei, telegr
         await rounds_until(rounds, telegram, ann.of_bot)
     (told,) = ann.of_bot()
     assert "slows me down" in told.text
+
+
+async def test_a_model_that_failed_is_told_once_and_everybody_is_answered_again(
+    watched, rounds, ann, li_lei, telegram, monkeypatch
+):
+    step = Engine.step
+
+    def fails_once(engine):
+        monkeypatch.setattr(Engine, "step", step)
+        raise RuntimeError("a cosmic ray")
+
+    async with watched():
+        await li_lei.turn("你好")
+        await rounds.look()
+        monkeypatch.setattr(Engine, "step", fails_once)
+        await li_lei.person.say("还在吗？")
+        await telegram.wait_for(lambda _: any(m.text.startswith("⚠️") and m.keyboard for m in li_lei.of_bot()))
+        await rounds_until(rounds, telegram, ann.of_bot)
+        for _ in range(3):
+            await rounds.look()
+        await li_lei.turn("现在呢？")
+    (told,) = ann.of_bot()
+    assert "failed and was restarted" in told.text

@@ -146,6 +146,20 @@ class TestMoves:
         async with bot(access=Access(groups=[club.id])):
             await li_lei.turn("/ask still here?", new.id)
 
+    async def test_an_answer_that_is_being_written_goes_along(self, bot, ann, li_lei, held, telegram):
+        club = telegram.world.create_chat("Club", [ANN, LI_LEI], "group")
+        async with bot():
+            held.hold()
+            await li_lei.growing("/ask my name is Zoe", club.id)
+            new = groups.migrate(telegram.world, club, by=ANN)
+            held.release()
+            final = (
+                await telegram.wait_for(lambda _: [m for m in li_lei.of_bot(new.id) if m.keyboard], within=60)
+            )[0]
+            await li_lei.turn("/ask what is my name?", new.id)
+        assert next(message for message in li_lei.of_bot(new.id) if message.text) is final
+        assert ("user", "my name is Zoe") in held.prompts[-1]
+
 
 class TestSharedHistory:
     async def test_members_share_a_conversation_and_topics_do_not(self, bot, ann, li_lei, held, telegram):

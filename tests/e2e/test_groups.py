@@ -37,7 +37,8 @@ async def test_nothing_private_is_known_in_a_group_nor_in_another_topic(bot, ann
         await ann.turn("/ask Hello", "Team")
         topics = [groups.create_topic(telegram.world, team, name, by=ann.person.user.id) for name in "AB"]
         for topic in topics:
-            await ann.turn("/ask in a topic", "Team", thread=topic)
+            answered = await ann.turn("/ask in a topic", "Team", thread=topic)
+            assert [message.thread_id for message in answered] == [topic, topic]
         await ann.turn("And in private?")
     private, *in_group, again = held.prompts
     assert [len(prompt) for prompt in in_group] == [2, 2, 2]

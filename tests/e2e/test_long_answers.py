@@ -55,8 +55,13 @@ async def test_a_long_answer_goes_on_in_further_messages_and_rings_once(
         held.script = SHORT
         await ann.person.press(answer[-1].message_id, "🔁 Again", chat)
         (short,) = await shows(ann, SHORT, chat)
+        assert {kind for kind, *_ in entities(short)} == {"bold", "code"}
+        await telegram.wait_for(lambda _: labels(short) == ["🔁 Again"])
+        held.script = LONG
+        await ann.person.press(short.message_id, "🔁 Again", chat)
+        await shows(ann, LONG, chat)
+    assert [message.silent for message in ann.of_bot(chat)] == [True, False, True, True]
     assert short.message_id == answer[0].message_id
-    assert {kind for kind, *_ in entities(short)} == {"bold", "code"}
 
 
 async def test_while_it_grows_what_is_full_stands_still_and_a_stop_keeps_all(bot, ann, held, telegram, shows):
