@@ -286,6 +286,17 @@ async def test_a_long_conversation_stays_at_its_end(new_page: NewPage, bot: Bot)
     await expect(texts(page).last).to_be_in_viewport()
 
 
+async def test_buttons_stay_within_their_message_on_a_phone(new_page: NewPage, bot: Bot) -> None:
+    row = [InlineKeyboardButton(label, callback_data=label) for label in ("Mood", "Persona", "Language")]
+    await bot.send_message(ANN, "Your settings", reply_markup=InlineKeyboardMarkup([row]))
+    page = await new_page(viewport={"width": 390, "height": 844})
+    widths = await page.locator(".keys").evaluate("node => [node.scrollWidth, node.clientWidth]")
+    assert widths[0] <= widths[1]
+    for label in ("Mood", "Persona", "Language"):
+        key = page.get_by_role("button", name=label)
+        assert await key.evaluate("node => node.scrollWidth <= node.clientWidth"), label
+
+
 async def test_everything_that_can_be_pressed_has_a_name(new_page: NewPage, echo_bot: Bot) -> None:
     page = await new_page()
     await write(page, "hi")

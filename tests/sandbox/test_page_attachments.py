@@ -1,11 +1,12 @@
 """Pictures, files and what else is no text, on the page: shown, and sent from it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from io import BytesIO
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 from telegram import Bot, InputFile
 
 from bot.sandbox.people import Person
@@ -32,6 +33,29 @@ async def test_what_the_bot_sends_is_shown(new_page: NewPage, bot: Bot, tmp_path
     assert got.suggested_filename == "export.json"
     await got.save_as(tmp_path / "got.json")
     assert (tmp_path / "got.json").read_text() == "{}"
+
+
+async def test_pictures_that_arrive_late_leave_the_reader_at_the_end(new_page: NewPage, bot: Bot) -> None:
+    page, arriving = await new_page(viewport={"width": 390, "height": 844}), asyncio.Event()
+    picture = await page.screenshot()
+    for number in range(3):
+        await bot.send_photo(ANN, picture, caption=f"picture {number}")
+    await bot.send_message(ANN, "the end")
+
+    async def late(route: Route) -> None:
+        await arriving.wait()
+        await route.continue_()
+
+    await page.route("**/api/file/*", late)
+    await page.reload()
+    pictures = page.get_by_test_id("photo")
+    await expect(pictures).to_have_count(3)
+    sizes = "nodes => nodes.map(node => [node.clientWidth, node.clientHeight])"
+    before = await pictures.evaluate_all(sizes)
+    arriving.set()
+    await pictures.evaluate_all("nodes => Promise.all(nodes.map(node => node.decode()))")
+    assert await pictures.evaluate_all(sizes) == before
+    await expect(page.get_by_test_id("message-text").last).to_be_in_viewport()
 
 
 async def test_a_file_is_sent_with_a_caption(

@@ -1,13 +1,15 @@
 // What messages bring besides words: pictures, files, voice, stickers, polls; shown, and sent.
 
-import { h, icon } from "./dom.js";
+import { h, icon, styled } from "./dom.js";
 import { words } from "./i18n.js";
 import { actionMenu } from "./overlay.js";
 
 const address = (attachment) => `/api/file/${attachment.file}`;
 
+const TALLEST_PX = 420;
+
 const SHOW = {
-  photo: (one) => h("img", { class: "photo", src: address(one), alt: words.photo, width: String(one.width), height: String(one.height), data: { testid: "photo" } }),
+  photo,
   document: (one) =>
     h(
       "a", { class: "file", href: address(one), download: one.name ?? "", data: { testid: "document" } },
@@ -17,6 +19,12 @@ const SHOW = {
   sticker: (one) => h("div", { class: "sticker", data: { testid: "sticker" } }, one.emoji),
   poll: (one) => h("div", { class: "poll", data: { testid: "poll" } }, h("b", {}, one.question), h("ul", {}, one.options.map((option) => h("li", {}, option)))),
 };
+
+// Its room is known before it arrives: nothing moves then.
+function photo(one) {
+  const image = h("img", { class: "photo", src: address(one), alt: words.photo, width: String(one.width), height: String(one.height), data: { testid: "photo" } });
+  return styled(image, { "--width": `${Math.min(one.width, (TALLEST_PX * one.width) / one.height)}px` });
+}
 
 export const attachmentNode = (attachment) => SHOW[attachment.kind](attachment);
 

@@ -14,12 +14,21 @@ export function timeline() {
   const end = iconButton("down", words.latest, () => toEnd("smooth"), { class: "icon-button to-end", hidden: true });
   const scroller = h("div", { class: "scroller", tabindex: "0", onscroll: scrolled }, list, typing);
   let pinned = true;
+  let top = 0;
 
   const nearEnd = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_END_PX;
-  const toEnd = (behavior = "auto") => scroller.scrollTo({ top: scroller.scrollHeight, behavior });
 
+  function toEnd(behavior = "auto") {
+    scroller.scrollTo({ top: scroller.scrollHeight, behavior });
+    pinned = true;
+    top = scroller.scrollTop;
+  }
+
+  /** Only who scrolls up leaves the end: the list may have grown since the scrolling that is told here. */
   function scrolled() {
-    pinned = nearEnd();
+    if (nearEnd()) pinned = true;
+    else if (scroller.scrollTop < top) pinned = false;
+    top = scroller.scrollTop;
     end.hidden = pinned;
   }
 
