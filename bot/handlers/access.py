@@ -115,7 +115,7 @@ class AccessHandler:
         await self._languages.follow(update)
         refusal = await self._refusal(update)
         if refusal is None:
-            await self._remember(update)
+            await self.remember(update)
             return
         if refusal in (Refusal.BLOCKED, Refusal.STRANGER) and self._may_about_own_data(update):
             return
@@ -128,7 +128,7 @@ class AccessHandler:
         _, sender = _places(update)
         return _is_about_own_data(update) and self._own_data.wait(sender, self._clock()) <= 0
 
-    async def _remember(self, update: Update) -> None:
+    async def remember(self, update: Update) -> None:
         """Who was here, and in which language."""
         user = update.effective_user
         if user is not None and not user.is_bot:

@@ -50,6 +50,9 @@ class GroupsHandler:
         if was_in and not is_in:
             log.info("the bot is not in group %s any more", change.chat.id)
         elif is_in and not was_in and await self._gate.may_stay(update, change.chat.id):
+            await self._gate.remember(
+                update
+            )  # what is noted about a person goes when the person is forgotten
             await self._hint(change, translate_for(update))
         elif is_in and not was_in:
             log.info("the bot leaves group %s, which is not on the list", change.chat.id)

@@ -66,9 +66,7 @@ class PrivacyHandler:
         """/export: one JSON file, and never where others see it."""
         _, user = translate_for(update), update.effective_user
         if user is None or not _is_private(update, user):
-            await self._replies.say(
-                update, _("This is between the two of us: please send /export in our private chat.")
-            )
+            await self._replies.say(update, _in_private("/export", _))
             return
         exported = await self._personal.export(user.id)
         now = datetime.fromtimestamp(self._clock(), UTC)
@@ -83,9 +81,12 @@ class PrivacyHandler:
         )
 
     async def on_forget(self, update: Update, _context: Context) -> None:
-        """/forget: asks first."""
+        """/forget: asks first. Of whoever writes in the name of a chat nobody knows who it is."""
         _, user = translate_for(update), update.effective_user
         if user is None:
+            return
+        if update.message is not None and update.message.sender_chat is not None:
+            await self._replies.say(update, _in_private("/forget", _))
             return
         await self._replies.say(
             update,
@@ -153,6 +154,12 @@ def _forgotten(deleted: bool, _: Translate) -> str:
         return _("👌 Nothing was deleted.")
     return _(
         "🗑 All deleted: I do not know you any more. What is still in this chat, you can delete in Telegram."
+    )
+
+
+def _in_private(command: str, _: Translate) -> str:
+    return _("This is between the two of us: please send {command} in our private chat.").format(
+        command=command
     )
 
 

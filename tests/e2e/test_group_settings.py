@@ -1,5 +1,6 @@
 """A group's settings belong to its admins: silence, mood, persona, language. And a group that moves keeps its own."""
 
+import sqlite3
 from itertools import pairwise
 
 import pytest
@@ -182,8 +183,12 @@ class TestSharedHistory:
 
 class TestPrivacyMode:
     async def test_whoever_adds_the_bot_is_told_once_that_mentions_may_be_hidden(
-        self, bot, li_lei, telegram, handled
+        self, bot, li_lei, telegram, handled, tmp_path
     ):
+        def known(person):
+            with sqlite3.connect(tmp_path / "tandem.sqlite3") as connection:
+                return connection.execute("SELECT id FROM users WHERE id = ?", (person,)).fetchall()
+
         async with bot():
             for name in ("Club", "Band"):
                 chat = telegram.world.create_chat(name, [LI_LEI])
@@ -194,6 +199,8 @@ class TestPrivacyMode:
             assert "/setprivacy" in told.text
             assert not li_lei.of_bot("Club")
             assert not li_lei.of_bot("Band")
+        # That this was told is noted, and goes with everything else that is known of the person.
+        assert known(LI_LEI) == [(LI_LEI,)]
 
     async def test_with_privacy_mode_off_there_is_nothing_to_tell(self, bot, li_lei, telegram, handled):
         telegram.world.state.privacy = "off"

@@ -115,6 +115,13 @@ async def test_only_whoever_asked_can_say_yes_and_no_is_no(bot, ann, li_lei, hel
     assert held.forgotten == []
 
 
+async def test_who_writes_in_a_groups_name_cannot_be_forgotten_by_it(bot, ann):
+    async with bot():
+        told = await ann.reply("/forget", "Team", sender="Team")
+    assert "please send /forget in our private chat" in told.text
+    assert not told.keyboard
+
+
 async def test_what_runs_is_stopped_and_what_waits_is_never_answered(
     bot, ann, li_lei, held, forget, exported, telegram
 ):
