@@ -60,9 +60,9 @@ class TestRealModel:
             ("Меня это ужасно раздражает.", "negative"),
             ("기차는 몇 시에 출발해요?", "neutral"),
             ("❤️❤️❤️", "positive"),
-            ("👍", "positive"),
+            ("👏👏", "positive"),
             ("😡", "negative"),
-            ("📎", "neutral"),
+            ("🧷", "neutral"),
             ("7", "neutral"),
         ],
     )
