@@ -3,6 +3,7 @@
 import pytest
 
 from bot.transport.render import CURSOR, render, stopped
+from tests.e2e.conftest import labels
 
 ITEMS = "\n".join(f"{number}. step **number {number}** of many" for number in range(1, 120))
 CODE = "\n".join(f"    value_{number} = compute({number})" for number in range(240))
@@ -19,10 +20,6 @@ def expected(reply):
         (content.text, [(e.type.value, e.offset, e.length, e.language) for e in content.entities])
         for content in render(reply)
     ]
-
-
-def labels(message):
-    return [button.text for row in message.keyboard for button in row]
 
 
 @pytest.fixture
