@@ -4,7 +4,7 @@ Covers Llama, Mistral, SmolLM2, Qwen1.5, Qwen2.5 and Qwen3: grouped heads, QKV b
 heads, rotary embeddings given as frequencies. Knows tensors and slots, nothing about requests.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -110,7 +110,7 @@ class Batch:
         return range(first, first + wanted)
 
     def add_early(self, span: Span, exit_layer: int) -> range:
-        """Append a span that leaves early, before all that do not; all its rows are wanted."""
+        """Append a span that leaves early, before all that do not; all its rows are wanted, and so come first."""
         if self.early_spans != len(self.spans) or self.exit_layer not in (0, exit_layer):
             raise ValueError("spans that leave early come first, and leave together")
         places = self.add(span, wanted=len(span.tokens))
@@ -126,6 +126,10 @@ class Batch:
         return torch.tensor([position for span in self.spans for position in span.positions])
 
 
+def nobody(states: Tensor) -> None:
+    """Who takes the states of early rows when nobody waits for them in particular."""
+
+
 class Forward(Protocol):
     """What the engine asks of a decoder."""
 
@@ -134,10 +138,11 @@ class Forward(Protocol):
         """What a token takes in the KV pool."""
         ...
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch, early: Callable[[Tensor], None] = nobody) -> Tensor:
         """States of the wanted rows, float32 [wanted, hidden]; fills the slots' keys and values.
 
         Of rows that leave early the residual stream, normed without weights; of the others what the head reads.
+        `early` is called with the former as soon as they are there, before the other rows go on.
         """
         ...
 
@@ -167,7 +172,7 @@ class Decoder:
         """Keys and values in float32, which torch attends to at full speed on every CPU."""
         return self.architecture.kv_shape(torch.float32)
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch, early: Callable[[Tensor], None] = nobody) -> Tensor:
         """See Forward."""
         arch = self.architecture
         spans, positions = batch.spans, batch.positions()
@@ -180,6 +185,7 @@ class Decoder:
                 left, x = self._norm(x[: batch.early_rows]), x[batch.early_rows :]
                 cos, sin = cos[batch.early_rows :], sin[batch.early_rows :]
                 spans, masks = spans[batch.early_spans :], masks[batch.early_spans :]
+                early(left)
                 if not spans:
                     break
             qkv = layer.qkv(self._norm(x, layer.attention_norm))

@@ -5,7 +5,7 @@ one Done from some later step, whatever happens.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, takewhile
@@ -139,15 +139,23 @@ class Engine:
         return events
 
     @torch.inference_mode()
-    def step(self) -> list[Event]:
-        """One forward pass for everybody who has something to compute."""
+    def step(self, tell: Callable[[list[Event]], None] | None = None) -> list[Event]:
+        """One forward pass for everybody who has something to compute.
+
+        `tell` gets what is known in the middle of the pass: whoever left it early does not wait for the others.
+        """
         self._admit()
         batch, aboard = self._pack()
         if aboard:
-            states = self.decoder.forward(batch)
-            for running in aboard:
-                running.slot.tokens.extend(running.feeding)
-            self._deliver(aboard, states)
+            early = [running for running in aboard if isinstance(running, Reading)]
+
+            def deliver_early(states: Tensor) -> None:
+                self._deliver(early, states)
+                if tell:
+                    tell(self.take_events())
+
+            states = self.decoder.forward(batch, deliver_early)
+            self._deliver(aboard[len(early) :], states)
         return self.take_events()
 
     def _admit(self) -> None:
@@ -209,6 +217,7 @@ class Engine:
         """Keep constant starts, judge what can be judged, draw what can be drawn."""
         drawing = []
         for running in aboard:
+            running.slot.tokens.extend(running.feeding)
             if running.request.prefix and len(running.slot.tokens) >= running.request.prefix:
                 self.pool.keep_prefix(running.slot, running.request.prefix)
             own = states[running.wanted.start : running.wanted.stop]

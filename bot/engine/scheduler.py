@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+USUAL_VERDICT = 128
+"""Tokens that the verdict of a message of usual length takes when nothing of its prompt is known yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Costs:
@@ -19,18 +22,23 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Tokens per step: `idle` when nobody streams, `streaming` beside streams, `scoring` beside verdicts."""
+    """Rows per step: of long prompts `idle` when nobody streams, `streaming` beside streams, `scoring` beside verdicts,
+
+    `verdicts` of verdicts, a message of usual length is to be judged in one step.
+    """
 
     idle: int = 256
     streaming: int = 64
     scoring: int = 16
+    verdicts: int = 256
 
     @classmethod
     def for_costs(cls, costs: Costs) -> Self:
         """Nobody who comes in the middle of a step waits long, no stream falters, no verdict is held up."""
         idle = _rows(0.08, costs, least=16, most=512)
         streaming = _rows(1.5 * costs.step_s, costs, least=8, most=idle)
-        return cls(idle, streaming, _rows(0.3 * costs.step_s, costs, least=1, most=16))
+        verdicts = max(idle, USUAL_VERDICT)
+        return cls(idle, streaming, _rows(0.3 * costs.step_s, costs, least=1, most=16), verdicts)
 
     def prefill(self, streams: int, verdicts: int) -> int:
         """How many tokens of long prompts may join a step."""
@@ -50,7 +58,7 @@ def schedule(streams: Sequence[int], verdicts: Sequence[int], budget: Budget) ->
     stream with one token left is generating. The result has the same order; 0 means wait.
     """
     generating = sum(pending == 1 for pending in streams)
-    verdict_room = max(budget.idle - generating, 1)
+    verdict_room = max(budget.verdicts - generating, 1)
     verdict_counts = [0] * len(verdicts)
     for index, pending in enumerate(verdicts):
         verdict_counts[index] = min(pending, verdict_room)

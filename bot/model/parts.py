@@ -75,7 +75,7 @@ def load_parts(folder: Path, settings: LocalSettings, *, patient: bool = True) -
     log.info("the model runs on %d threads with %s (%s)", settings.cores, backend.name, backend.reason)
     about = manifest.read(folder)
     fitted = list(probes.load(about.checksum, settings.fitted)) if about else []
-    parts = Parts(settings, place, backend, measure(backend.forward), PromptEncoder(folder), fitted)
+    parts = Parts(settings, place, backend, _costs(backend, settings), PromptEncoder(folder), fitted)
     give_back()
     return parts
 
@@ -100,7 +100,13 @@ def compiled(parts: Parts, compilation: Compilation) -> Backend:
 
 def with_backend(parts: Parts, backend: Backend) -> Parts:
     """The same model, computed with another backend, which is measured: nothing else should run now."""
-    return replace(parts, backend=backend, costs=measure(backend.forward))
+    return replace(parts, backend=backend, costs=_costs(backend, parts.settings))
+
+
+def _costs(backend: Backend, settings: LocalSettings) -> Costs:
+    """Measured in the engine's thread, as it will compute: the library's threads want the cores for themselves."""
+    torch.set_num_threads(1 if backend.name == "native" else settings.cores)
+    return measure(backend.forward)
 
 
 def make_engine(parts: Parts) -> Engine:

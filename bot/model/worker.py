@@ -226,13 +226,18 @@ class Worker:
     def _step(self) -> None:
         began = self._step_began = self._clock()
         try:
-            events = self._engine.step()
+            events = self._engine.step(lambda early: self._handle_early(early, began))
         finally:
             self._step_began = None
         drawn = sum(len(event.tokens) for event in events if isinstance(event, Tokens))
         self._speed.stepped(drawn, self._clock() - began)
         self._handle(events, began)
         self._tell_places()
+
+    def _handle_early(self, events: Iterable[Event], began: float) -> None:
+        """In the middle of a step: a verdict is on its way to people while answers are still computed."""
+        self._handle(events, began)
+        self._post_news()
 
     def _crash(self) -> None:
         self.crashes += 1

@@ -26,7 +26,7 @@ from bot.engine.scheduler import Budget
 
 VOCABULARY = 320
 CONTEXT = 512
-SMALL_STEPS = Budget(idle=24, streaming=8, scoring=4)
+SMALL_STEPS = Budget(idle=24, streaming=8, scoring=4, verdicts=24)
 
 SIZES: dict[str, Any] = {
     "hidden_size": 64,

@@ -8,7 +8,7 @@ import torch
 from bot.engine.decoder import Decoder
 from bot.engine.kv import Pool
 from bot.engine.loop import Engine
-from bot.engine.requests import Generate, Read, Score, Seen, Started
+from bot.engine.requests import Done, Generate, Read, Score, Seen, Started, Tokens
 from bot.engine.sampling import SamplingParameters
 
 FAMILIES = ["qwen1.5", "qwen2.5", "qwen3", "llama", "smollm2", "mistral"]
@@ -297,3 +297,15 @@ def test_everything_goes_on_when_the_decoder_changes(harness, prompt):
     run.run(second)
     assert run.done(second).counts.cached == len(said) - 1
     assert run.tokens(second) == run.reference(second.tokens, 10)
+
+
+def test_a_verdict_is_told_before_the_others_have_gone_on(harness, prompt):
+    run = harness()
+    reading, answer = Read(prompt(15), layers=1, text=range(5, 15)), Generate(prompt(8), max_new_tokens=1)
+    run.engine.submit(reading)
+    run.engine.submit(answer)
+    early = []
+    late = run.engine.step(early.extend)
+    assert [type(event) for event in early if event.request is reading] == [Started, Seen, Done]
+    assert [type(event) for event in late if event.request is reading] == []
+    assert not any(isinstance(event, Tokens) for event in early)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from bot.engine.scheduler import Budget, Costs, schedule
 
-BUDGET = Budget(idle=100, streaming=20, scoring=5)
+BUDGET = Budget(idle=100, streaming=20, scoring=5, verdicts=150)
 
 
 def test_streams_get_their_token_and_a_verdict_its_whole_prompt():
@@ -22,7 +22,7 @@ def test_prompts_are_read_in_the_order_in_which_they_came():
 
 
 def test_a_very_long_verdict_is_read_in_pieces_and_stops_nobody():
-    assert schedule([1], [500, 10], BUDGET) == ([1], [99, 0])
+    assert schedule([1], [500, 10], BUDGET) == ([1], [149, 0])
 
 
 @given(st.lists(st.integers(1, 500), max_size=8), st.lists(st.integers(1, 500), max_size=8))

@@ -23,11 +23,6 @@ struct Shape {
   float epsilon;
 };
 
-// The first spans of a batch, which leave the pass after some layers; see Batch in decoder.py.
-struct Early {
-  int32_t spans, rows, layers;
-};
-
 struct Layer {
   Linear qkv, out, gate_up, down;
   std::vector<float> attention_norm, mlp_norm, query_norm, key_norm;
@@ -92,28 +87,19 @@ class Decoder {
     return place_ <= region_ + size_ ? place : nullptr;
   }
 
-  // x [rows, hidden] is changed; states [wanted, hidden] are the rows that the caller wants to see, in ascending order.
-  // Cosine and sine are [rows, head_dim / 2]. The first early.spans spans leave when early.layers layers are done.
-  void forward(float* x, int rows, const float* cosine, const float* sine, const Span* spans, int span_count,
-               const Early& early, const int32_t* wanted, int wanted_count, float* states) {
+  // The layers from `first` up to `end` over x [rows, hidden], which is changed. Cosine and sine are [rows, head_dim / 2].
+  void pass(int first, int end, float* x, int rows, const float* cosine, const float* sine, const Span* spans,
+            int span_count) {
     spans_.assign(spans, spans + span_count);
     prepare(rows);
-    int gone = 0;
-    for (int index = 0; index < shape_.layers; ++index) {
-      if (early.spans > 0 && index == early.layers) {
-        for (; wanted_count > 0 && *wanted < early.rows; ++wanted, --wanted_count, states += shape_.hidden)
-          rms_norm(x + static_cast<size_t>(*wanted) * shape_.hidden, nullptr, shape_.hidden, shape_.epsilon, states);
-        gone = early.rows, rows -= gone, x += static_cast<size_t>(gone) * shape_.hidden;
-        if (rows == 0) return;
-        cosine += static_cast<size_t>(gone) * (heads_.dim / 2), sine += static_cast<size_t>(gone) * (heads_.dim / 2);
-        spans_.erase(spans_.begin(), spans_.begin() + early.spans);
-        for (Span& span : spans_) span.first_row -= gone;
-        prepare(rows);
-      }
-      layer_pass(layers_[index], index, x, rows, cosine, sine);
-    }
-    for (; wanted_count > 0; ++wanted, --wanted_count, states += shape_.hidden)
-      rms_norm(x + static_cast<size_t>(*wanted - gone) * shape_.hidden, norm_.data(), shape_.hidden, shape_.epsilon, states);
+    for (int index = first; index < end; ++index) layer_pass(layers_[index], index, x, rows, cosine, sine);
+  }
+
+  // states [count, hidden] are those rows of x, normed for the head or without weights.
+  void states(const float* x, const int32_t* rows, int count, bool for_head, float* states) {
+    const float* weight = for_head ? norm_.data() : nullptr;
+    for (int i = 0; i < count; ++i, states += shape_.hidden)
+      rms_norm(x + static_cast<size_t>(rows[i]) * shape_.hidden, weight, shape_.hidden, shape_.epsilon, states);
   }
 
   // logits [rows, vocabulary] of states [rows, hidden].
@@ -316,10 +302,12 @@ int32_t tandem_set_linear(Decoder* decoder, int32_t layer, int32_t kind, const i
 void tandem_set_norm(Decoder* decoder, int32_t layer, int32_t kind, const float* values, int32_t count) {
   decoder->norm(layer, kind)->assign(values, values + count);
 }
-void tandem_forward(Decoder* decoder, float* x, int32_t rows, const float* cosine, const float* sine,
-                    const tandem::Span* spans, int32_t span_count, const tandem::Early* early, const int32_t* wanted,
-                    int32_t wanted_count, float* states) {
-  decoder->forward(x, rows, cosine, sine, spans, span_count, *early, wanted, wanted_count, states);
+void tandem_pass(Decoder* decoder, int32_t first, int32_t end, float* x, int32_t rows, const float* cosine,
+                 const float* sine, const tandem::Span* spans, int32_t span_count) {
+  decoder->pass(first, end, x, rows, cosine, sine, spans, span_count);
+}
+void tandem_states(Decoder* decoder, const float* x, const int32_t* rows, int32_t count, int32_t for_head, float* states) {
+  decoder->states(x, rows, count, for_head, states);
 }
 void tandem_logits(Decoder* decoder, const float* states, int32_t rows, float* out) {
   decoder->logits(states, rows, out);

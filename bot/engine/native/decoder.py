@@ -1,7 +1,7 @@
 """NativeDecoder: a Decoder whose forward pass is one call into the compiled library."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from weakref import finalize
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bot.engine.checkpoint import WeightSource
-from bot.engine.decoder import Architecture, Batch
+from bot.engine.decoder import Architecture, Batch, Span, nobody
 from bot.engine.kv import Shape
 from bot.engine.linear import Weight
 from bot.engine.native import library
@@ -42,19 +42,34 @@ class NativeDecoder:
             torch.float16 if self._library.tandem_stored_bytes() == 2 else torch.float32
         )
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch, early: Callable[[Tensor], None] = nobody) -> Tensor:
         """See Forward."""
         tokens, positions = batch.tokens(), batch.positions()
         x = F.embedding(tokens, self._embedding).float()
         cos, sin = self._cos[positions], self._sin[positions]
-        wanted = torch.tensor(batch.wanted, dtype=torch.int32)
-        states = torch.empty(len(wanted), self.architecture.hidden)
-        spans, early = _spans(batch), library.Early(batch.early_spans, batch.early_rows, batch.exit_layer)
-        self._library.tandem_forward(
-            self._decoder, x.data_ptr(), len(x), cos.data_ptr(), sin.data_ptr(),
-            spans, len(spans), early, wanted.data_ptr(), len(wanted), states.data_ptr(),
-        )  # fmt: skip
+        layers, left = self.architecture.layers, batch.early_rows
+        states = torch.empty(len(batch.wanted), self.architecture.hidden)
+        if left:
+            self._pass(range(batch.exit_layer), x, cos, sin, batch.spans)
+            self._states(x, batch.wanted[:left], states, for_head=False)
+            early(states[:left])
+        if left < batch.rows:
+            rest = batch.spans[batch.early_spans :]
+            self._pass(range(batch.exit_layer, layers), x[left:], cos[left:], sin[left:], rest)
+            self._states(x, batch.wanted[left:], states[left:], for_head=True)
         return states
+
+    def _pass(self, layers: range, x: Tensor, cos: Tensor, sin: Tensor, spans: Sequence[Span]) -> None:
+        self._library.tandem_pass(
+            self._decoder, layers.start, layers.stop, x.data_ptr(), len(x), cos.data_ptr(), sin.data_ptr(),
+            _spans(spans), len(spans),
+        )  # fmt: skip
+
+    def _states(self, x: Tensor, wanted: Sequence[int], states: Tensor, *, for_head: bool) -> None:
+        rows = torch.tensor(wanted, dtype=torch.int32)
+        self._library.tandem_states(
+            self._decoder, x.data_ptr(), rows.data_ptr(), len(rows), for_head, states.data_ptr()
+        )
 
     def logits(self, states: Tensor) -> Tensor:
         """See Forward."""
@@ -139,13 +154,13 @@ def _set_linear(compiled: ctypes.CDLL, decoder: int, layer: int, kind: int, weig
         raise MemoryError("the weights are larger than announced")
 
 
-def _spans(batch: Batch) -> "ctypes.Array[library.Span]":
-    spans = (library.Span * len(batch.spans))()
+def _spans(spans: Sequence[Span]) -> "ctypes.Array[library.Span]":
+    places = (library.Span * len(spans))()
     row = 0
-    for place, span in zip(spans, batch.spans, strict=True):
+    for place, span in zip(places, spans, strict=True):
         data = span.slot.data
         place.first_row, place.rows = row, len(span.tokens)
         place.start, place.context, place.capacity = span.start, span.context, data.shape[3]
         place.kv = data.data_ptr()
         row += len(span.tokens)
-    return spans
+    return places

@@ -38,12 +38,6 @@ class Span(ctypes.Structure):
     )
 
 
-class Early(ctypes.Structure):
-    """tandem::Early"""
-
-    _fields_ = tuple((name, c_int32) for name in ("spans", "rows", "layers"))
-
-
 _FUNCTIONS = {
     "tandem_isa": (c_char_p, ()),
     "tandem_stored_bytes": (c_int32, ()),
@@ -56,13 +50,14 @@ _FUNCTIONS = {
         (c_void_p, c_int32, c_int32, c_void_p, c_void_p, c_void_p, c_int32, c_int32),
     ),
     "tandem_set_norm": (None, (c_void_p, c_int32, c_int32, c_void_p, c_int32)),
-    "tandem_forward": (
+    "tandem_pass": (
         None,
         (
-            *(c_void_p, c_void_p, c_int32, c_void_p, c_void_p, POINTER(Span), c_int32),
-            *(POINTER(Early), c_void_p, c_int32, c_void_p),
+            *(c_void_p, c_int32, c_int32, c_void_p, c_int32),
+            *(c_void_p, c_void_p, POINTER(Span), c_int32),
         ),
     ),
+    "tandem_states": (None, (c_void_p, c_void_p, c_void_p, c_int32, c_int32, c_void_p)),
     "tandem_top": (None, (c_void_p, c_void_p, c_int32, c_int32, c_int32, c_void_p, c_void_p)),
     "tandem_logits": (None, (c_void_p, c_void_p, c_int32, c_void_p)),
 }
