@@ -144,10 +144,10 @@ async def test_a_crash_ends_every_request_with_an_error_and_the_next_one_works(m
     forward = model.forward
     real, calls = forward.forward, iter([True])
 
-    def broken(batch):
+    def broken(*arguments):
         if next(calls, False):
             raise RuntimeError("the CPU caught fire")
-        return real(batch)
+        return real(*arguments)
 
     monkeypatch.setattr(forward, "forward", broken)
     for stream in streams:
@@ -158,7 +158,7 @@ async def test_a_crash_ends_every_request_with_an_error_and_the_next_one_works(m
 
 
 async def test_a_verdict_in_a_crash_raises(model, monkeypatch):
-    def broken(batch):
+    def broken(*arguments):
         raise RuntimeError("the CPU caught fire")
 
     monkeypatch.setattr(model.forward, "forward", broken)

@@ -21,10 +21,10 @@ async def test_a_step_that_hangs_is_seen_from_outside(
         assert model.load().step_s == 0
         forward = model.forward.forward
 
-        def hanging(batch: Any) -> Any:
+        def hanging(*arguments: Any) -> Any:
             entered.set()
             release.wait(60)
-            return forward(batch)
+            return forward(*arguments)
 
         monkeypatch.setattr(model.forward, "forward", hanging)
         verdict = asyncio.create_task(model.classify("mood", [ChatMessage("user", "x")], ["a", "b"]))
@@ -44,12 +44,12 @@ async def test_the_first_pass_does_not_count_as_waiting(
     async with LocalModel.opened(tiny_model, LocalSettings(weights="fp32", context=256, threads=1)) as model:
         forward, begun, entered = model.forward.forward, time.perf_counter(), 0.0
 
-        def slow(batch: Any) -> Any:
+        def slow(*arguments: Any) -> Any:
             nonlocal entered
             entered = time.perf_counter()
             while time.perf_counter() - entered < entered - begun:
                 pass
-            return forward(batch)
+            return forward(*arguments)
 
         monkeypatch.setattr(model.forward, "forward", slow)
         begun = time.perf_counter()
