@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 Top = Callable[[Tensor, int], tuple[Tensor, Tensor]]
 """The `count` largest numbers of each row and their places, largest first; see decoder.Forward."""
+
+Numbers = NDArray[np.float32]
 
 STEP = 64
 """Requests with about the same top_k share one selection."""
@@ -49,7 +51,7 @@ class Row:
 
 def sample(logits: Tensor, rows: Sequence[Row], top: Top) -> list[int]:
     """Token ids for float32 [rows, vocab] logits, which may be changed in place."""
-    for line, row in zip(logits, rows, strict=True):
+    for line, row in zip(logits.numpy(), rows, strict=True):
         if row.parameters.repetition_penalty != 1.0 and row.seen:
             _penalize(line, row)
     drawn = [0] * len(rows)
@@ -61,12 +63,12 @@ def sample(logits: Tensor, rows: Sequence[Row], top: Top) -> list[int]:
     return drawn
 
 
-def _penalize(logits: Tensor, row: Row) -> None:
-    """Repetition penalty of CTRL (Keskar et al. 2019): every token seen before becomes less likely."""
-    seen = torch.tensor(sorted(set(row.seen)))
+def _penalize(logits: Numbers, row: Row) -> None:
+    """Repetition penalty of CTRL (Keskar et al. 2019): every token seen before becomes less likely, once."""
+    seen = np.array(row.seen)
     values = logits[seen]
     penalty = row.parameters.repetition_penalty
-    logits[seen] = torch.where(values > 0, values / penalty, values * penalty)
+    logits[seen] = np.where(values > 0, values / penalty, values * penalty)
 
 
 def _by_count(rows: Sequence[Row], vocabulary: int) -> Iterator[tuple[int, list[int]]]:
@@ -79,7 +81,7 @@ def _by_count(rows: Sequence[Row], vocabulary: int) -> Iterator[tuple[int, list[
     yield from groups.items()
 
 
-def _draw(values: "np.ndarray[tuple[int], np.dtype[np.float32]]", tokens: Sequence[int], row: Row) -> int:
+def _draw(values: Numbers, tokens: Sequence[int], row: Row) -> int:
     """Inverse transform sampling over the tokens that top-k and top-p leave, most probable first."""
     parameters = row.parameters
     if parameters.temperature == 0:
