@@ -34,7 +34,7 @@ from bot.model.tokens import PromptEncoder
 from bot.model.weights import ensure
 
 EXACT: Wanted = "fp32"
-FORMATS: Sequence[Wanted] = ("native", "int8", "int8-bf16", "bf16", EXACT)
+FORMATS: Sequence[Wanted] = ("native", "int8", "int8-bf16", "bf16")
 PLAIN = "transformers in bf16"
 """Everything in bfloat16, activations too: what people use without an engine."""
 
@@ -51,10 +51,12 @@ def main() -> None:
     """Compare, judge, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--texts", type=int, default=200)
-    rows = choose(parser.parse_args().texts)
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
+    arguments = parser.parse_args()
+    rows, names = choose(arguments.texts), [*arguments.formats, EXACT]
     folder = ensure(DEFAULT.name, cache_home() / "models").folder
-    found = dict(predictions(folder, rows))
-    for name in FORMATS:
+    found = dict(predictions(folder, names, rows))
+    for name in names:
         found[name]["sentiment_accuracy"] = asyncio.run(sentiment_accuracy(folder, name, rows))
         print(f"{name}: {found[name]}", file=sys.stderr)
     print(json.dumps({"texts": len(rows), "formats": found}, indent=2))
@@ -70,14 +72,16 @@ def choose(count: int) -> list[Row]:
 
 
 @torch.inference_mode()
-def predictions(folder: Path, rows: Sequence[Row]) -> Iterator[tuple[str, dict[str, float]]]:
+def predictions(
+    folder: Path, names: Sequence[Wanted], rows: Sequence[Row]
+) -> Iterator[tuple[str, dict[str, float]]]:
     """Of each format: mean divergence from float32 and equal top tokens, over all positions and over the last ones."""
     encoder, system = PromptEncoder(folder), ChatMessage("system", Config().chat.system_prompt)
     prompts = [encoder.prompt([system, ChatMessage("user", row.text)]) for row in rows]
     place = Place(folder, folder / "int8", folder.parent / "native")
     predictors: dict[str, Predict] = {
         name: partial(states_and_head, open_backend(place, name, context=CONTEXT, threads=THREADS).forward)
-        for name in FORMATS
+        for name in names
     }
     predictors[PLAIN] = partial(
         transformers_logits, AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
