@@ -91,12 +91,12 @@ def predictions(
     for index, prompt in enumerate(prompts, start=1):
         places = [*prompt.text, len(prompt.tokens) - 1]
         rows_of = {
-            name: predict(prompt.tokens, places).double().log_softmax(1)
-            for name, predict in predictors.items()
+            name: predict(prompt.tokens, places).log_softmax(1) for name, predict in predictors.items()
         }
         exact = rows_of[EXACT]
+        weight = exact.exp()
         for name, other in rows_of.items():
-            kls[name].append((exact.exp() * (exact - other)).sum(1))
+            kls[name].append((weight * (exact - other)).sum(1))
             same[name].append((exact.argmax(1) == other.argmax(1)).float())
         print(f"\r{index}/{len(prompts)} texts", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
@@ -114,7 +114,7 @@ def states_and_head(forward: Forward, tokens: Sequence[int], places: Sequence[in
 def transformers_logits(network: Any, tokens: Sequence[int], places: Sequence[int]) -> Tensor:
     """The same of plain transformers."""
     logits: Tensor = network(torch.tensor([tokens])).logits[0]
-    return logits[list(places)]
+    return logits[list(places)].float()
 
 
 def _means(kls: Sequence[Tensor], same: Sequence[Tensor]) -> dict[str, float]:
