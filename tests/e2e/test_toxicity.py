@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.cli.hood import Hood
-from bot.config import load
+from bot.cli.hood import Hood, names_of
+from bot.config import Config, load
 from bot.sandbox.menu import menu
 
 pytestmark = pytest.mark.real_model
@@ -28,7 +28,7 @@ TEXTS = [
 @pytest.fixture
 def hood(real_model_folder):
     """It tells what was computed and what was there already."""
-    return Hood(real_model_folder)
+    return Hood(real_model_folder, names_of(Config()))
 
 
 @pytest.fixture
