@@ -85,7 +85,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLife.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
 
 
 def prompt(start: int) -> list[int]:
