@@ -31,7 +31,7 @@ test: $(VENV)/.tested lint chromium postgresql
 
 # Beside llama.cpp and OpenVINO, on the same weights; their environments and models are made there on demand.
 bench-peers: $(VENV)/.installed
-	PYTHONPATH=. $(BIN)/python tests/bench/peers/run.py $(BENCH_DIR) $(if $(QUICK),--quick)
+	PYTHONPATH=. TORCH_INDEX=$(TORCH_INDEX) $(BIN)/python tests/bench/peers/run.py $(BENCH_DIR) $(if $(QUICK),--quick)
 
 pictures: $(VENV)/.tested chromium
 	TANDEM_PICTURES=docs/images $(BIN)/python -m pytest tests/e2e/test_browser.py

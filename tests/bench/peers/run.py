@@ -6,9 +6,11 @@ too (`peers.json`). A peer that cannot be made or fails ends the run: there are 
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
@@ -24,6 +26,7 @@ from bot.config import load
 
 HERE = Path(__file__).parent
 LLAMA = {"llama.cpp Q4_0": "q4_0", "llama.cpp Q8_0": "q8_0", "llama.cpp Q4_K_M": "model"}
+TORCH = f"torch=={version('torch').partition('+')[0]}"
 GENAI = {"OpenVINO INT8": "int8", "OpenVINO INT4": "int4"}
 
 
@@ -71,7 +74,7 @@ def main(bench: Path, quick: bool) -> None:
 def make(bench: Path, folder: Path) -> None:
     """Environments, then models; what is there is kept."""
     environment(bench / "llama", "xllamacpp==2026.10.11549", "numpy")
-    environment(bench / "openvino", "openvino-genai==2026.4.1.0", "optimum-intel[openvino]==2.2.0")
+    environment(bench / "openvino", TORCH, "openvino-genai==2026.4.1.0", "optimum-intel[openvino]==2.2.0")
     models = bench / "models"
     call(sys.executable, str(HERE / "quantise.py"), str(models))
     for kind, more in (("int8", ()), ("int4", ("--group-size", "64"))):
@@ -88,6 +91,12 @@ def environment(folder: Path, *packages: str) -> None:
         return
     pip = [str(folder / "bin/python"), "-m", "pip", "--disable-pip-version-check"]
     call(sys.executable, "-m", "venv", "--clear", str(folder))
+    if TORCH in packages:
+        # As in the Makefile: PyTorch's own index has the CPU build, and where it cannot be reached pip knows another.
+        alone = [*pip, "install", "--quiet", "--no-deps"]
+        index = ["--retries", "0", "--timeout", "10", "--index-url", os.environ["TORCH_INDEX"]]
+        if subprocess.run([*alone, *index, TORCH]).returncode:
+            call(*alone, TORCH)
     call(*pip, "install", "--quiet", *packages)
     # optimum brings a torchvision that does not fit a CPU build of torch, and breaks its own import with it.
     call(*pip, "uninstall", "--quiet", "--yes", "torchvision")
