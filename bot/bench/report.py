@@ -117,6 +117,14 @@ def table(found: Mapping[str, Any], words: Words = str) -> Table:
     return shown
 
 
+def markdown(found: Mapping[str, Any]) -> str:
+    """The same table for a document."""
+    engines: Mapping[str, Any] = found["engines"]
+    rows = [["", *engines], ["---", *("---:" for _ in engines)]]
+    rows += [[label, *(_cell(engine, path, form) for engine in engines.values())] for label, path, form in ROWS]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
 def _cell(engine: Any, path: Sequence[str], form: str) -> str:
     for key in path:
         engine = engine[key]

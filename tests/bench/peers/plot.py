@@ -1,4 +1,4 @@
-"""The plot of docs/performance.md: tokens per second against users, from the report of `make bench-peers`."""
+"""Plot and table of docs/performance.md, from the report of `make bench-peers`: the table goes to standard output."""
 
 import json
 import sys
@@ -9,15 +9,19 @@ import matplotlib as mpl
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
+from bot.bench.report import markdown
+
 TARGET = Path(__file__).parents[3] / "docs/images/tokens-per-second.png"
 
 
 def main(report: Path) -> None:
-    """Draw every engine of the report."""
-    engines = json.loads(report.read_text(encoding="utf-8"))["engines"]
+    """Every engine of the report."""
+    found = json.loads(report.read_text(encoding="utf-8"))
+    print(markdown(found))
+    engines = found["engines"]
     figure, axes = plt.subplots(figsize=(8, 4.5))
-    for name, found in engines.items():
-        rates = found["decode_tok_s"]
+    for name, one in engines.items():
+        rates = one["decode_tok_s"]
         width = 3 if name == "local" else 1.5
         axes.plot(
             [int(users) for users in rates], list(rates.values()), marker="o", linewidth=width, label=name
