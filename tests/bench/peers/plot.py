@@ -17,7 +17,7 @@ TARGET = Path(__file__).parents[3] / "docs/images/tokens-per-second.png"
 def main(report: Path) -> None:
     """Every engine of the report."""
     found = json.loads(report.read_text(encoding="utf-8"))
-    print(markdown(found))
+    sys.stdout.write(markdown(found) + "\n")
     engines = found["engines"]
     figure, axes = plt.subplots(figsize=(8, 4.5))
     for name, one in engines.items():
