@@ -121,7 +121,9 @@ def markdown(found: Mapping[str, Any]) -> str:
     """The same table for a document."""
     engines: Mapping[str, Any] = found["engines"]
     rows = [["", *engines], ["---", *("---:" for _ in engines)]]
-    rows += [[label, *(_cell(engine, path, form) for engine in engines.values())] for label, path, form in ROWS]
+    rows += [
+        [label, *(_cell(engine, path, form) for engine in engines.values())] for label, path, form in ROWS
+    ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
