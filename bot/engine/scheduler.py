@@ -36,7 +36,7 @@ class Budget:
     def for_costs(cls, costs: Costs) -> Self:
         """Nobody who comes in the middle of a step waits long, no stream falters, no verdict is held up."""
         idle = _rows(0.08, costs, least=16, most=512)
-        streaming = _rows(1.5 * costs.step_s, costs, least=8, most=idle)
+        streaming = _rows(1.2 * costs.step_s, costs, least=8, most=idle)
         verdicts = max(idle, USUAL_VERDICT)
         return cls(idle, streaming, _rows(0.3 * costs.step_s, costs, least=1, most=16), verdicts)
 

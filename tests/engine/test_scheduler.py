@@ -37,7 +37,7 @@ def test_no_stream_ever_waits_and_something_always_goes_on(streams, verdicts):
 def test_budgets_follow_what_a_row_costs_here():
     fast, slow = Budget.for_costs(Costs(0.008, 0.00025)), Budget.for_costs(Costs(0.03, 0.004))
     assert fast.idle > slow.idle >= 16
-    # While somebody reads an answer, a step takes at most about two and a half times as long as usual.
+    # While somebody reads an answer, a step takes at most about twice as long as usual.
     for budget, costs in ((fast, Costs(0.008, 0.00025)), (slow, Costs(0.03, 0.004))):
         assert costs.step_s + budget.streaming * costs.row_s <= 2.6 * costs.step_s
         assert budget.scoring <= budget.streaming <= budget.idle

@@ -91,8 +91,7 @@ inline void attend_block(const float* query, const float* keys, const float* val
     const Vec v = load(scores + key);
     highs = v > highs ? v : highs;
   }
-  float highest = state.highest;
-  for (int lane = 0; lane < kLanes; ++lane) highest = std::max(highest, highs[lane]);
+  const float highest = std::max(state.highest, largest(highs));
   const float fade = state.total > 0 ? exp(splat(state.highest - highest))[0] : 0;
   Vec total{};
   for (int key = 0; key < kKeys; key += kLanes) {

@@ -145,8 +145,7 @@ struct Quantized {
     }
     float high = 0;
     for (; i < n; ++i) high = std::max(high, std::abs(x[i]));
-    for (int lane = 0; lane < kLanes; ++lane) high = std::max(high, highs[lane]);
-    return high;
+    return std::max(high, tandem::largest(highs));
   }
 
   // Adding 1.5 · 2^23 rounds to even and leaves the integer in the lowest bits. Nothing is out of range.

@@ -25,10 +25,35 @@ inline Vec load(const float* p) { Vec v; std::memcpy(&v, p, sizeof v); return v;
 inline void store(float* p, Vec v) { std::memcpy(p, &v, sizeof v); }
 inline Vec splat(float x) { return x - Vec{}; }
 
+// All lanes in one, by halves: a chain of lanes would be waited for.
+template <class Operation>
+inline float reduce(Vec v, Operation&& operation) {
+#if defined(__AVX__)
+#if defined(__AVX512VNNI__)
+  // Extracts without a mask leave gcc 12 warning of its own header's undefined source.
+  const __m512 whole = (__m512)v;
+  const __m256 half = operation(_mm512_maskz_extractf32x8_ps(0xff, whole, 0), _mm512_maskz_extractf32x8_ps(0xff, whole, 1));
+#else
+  const __m256 half = (__m256)v;
+#endif
+  const __m128 four = operation(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  const __m128 two = operation(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(operation(two, _mm_movehdup_ps(two)));
+#else
+  float lanes[kLanes];
+  store(lanes, v);
+  for (int n = kLanes / 2; n > 0; n /= 2)
+    for (int i = 0; i < n; ++i) lanes[i] = operation(lanes[i], lanes[i + n]);
+  return lanes[0];
+#endif
+}
+
 inline float sum(Vec v) {
-  float total = 0;
-  for (int i = 0; i < kLanes; ++i) total += v[i];
-  return total;
+  return reduce(v, [](auto a, auto b) { return a + b; });
+}
+
+inline float largest(Vec v) {
+  return reduce(v, [](auto a, auto b) { return a > b ? a : b; });
 }
 
 // The sums of eight vectors, in their order.
@@ -37,8 +62,7 @@ inline void sum8(const Vec* v, float* out) {
   __m256 parts[8];
   for (int i = 0; i < 8; ++i) {
 #if defined(__AVX512VNNI__)
-    // Extracts without a mask leave gcc 12 warning of its own header's undefined source.
-    const __m512 whole = (__m512)v[i];
+    const __m512 whole = (__m512)v[i];  // masked as above
     parts[i] = _mm256_add_ps(_mm512_maskz_extractf32x8_ps(0xff, whole, 0), _mm512_maskz_extractf32x8_ps(0xff, whole, 1));
 #else
     parts[i] = (__m256)v[i];
