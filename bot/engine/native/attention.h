@@ -123,9 +123,14 @@ inline void attend(const Span& span, int layer, const Heads& heads, int kv_head,
   const auto pass = [&](int from, int to, bool own) {
     for (int place = from; place < to; place += kKeys) {
       const int count = std::min(kKeys, to - place);
-      for (int key = 0; key < count; ++key)
+      for (int key = 0; key < count; ++key) {
+        for (int i = 0; i < dim; i += 32) {
+          __builtin_prefetch(keys + static_cast<size_t>(place + key + kKeys) * dim + i);
+          __builtin_prefetch(values + static_cast<size_t>(place + key + kKeys) * dim + i);
+        }
         for (int i = 0; i < dim; i += kLanes)
           to_float(keys + static_cast<size_t>(place + key) * dim + i, block_keys + (i * kKeys + key * kLanes), kLanes);
+      }
       to_float(values + static_cast<size_t>(place) * dim, block_values, count * dim);
       for (int row = first; row < end; ++row) {
         const int last = own ? span.start + row : to - 1;
