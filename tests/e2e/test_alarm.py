@@ -120,7 +120,7 @@ async def test_a_model_that_failed_is_told_once_and_everybody_is_answered_again(
 ):
     step = Engine.step
 
-    def fails_once(engine):
+    def fails_once(*arguments):
         monkeypatch.setattr(Engine, "step", step)
         raise RuntimeError("a cosmic ray")
 
