@@ -27,6 +27,7 @@ from telegram.request import HTTPXRequest
 
 from bot.sandbox.people import Person
 from bot.sandbox.server import Running, Sandbox, serve
+from tests.clock import Clock
 
 PTB_TYPES: dict[str, type[TelegramObject]] = {
     "getme": User,
@@ -129,19 +130,6 @@ def refused(conformance: Conformance) -> Callable[..., AbstractContextManager[No
         assert conformance.refusals[-1] == description
 
     return expect
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.time = 1_795_000_000.0
-
-    def __call__(self) -> float:
-        return self.time
-
-    def advance(self, seconds: float) -> None:
-        self.time += seconds
 
 
 @pytest.fixture(autouse=True)
