@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from bot.history.database import parse
+from bot.history.connections import parse
 from bot.history.errors import DatabaseError, explained
 from bot.history.records import utc_now
 

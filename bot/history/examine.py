@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import URL, ColumnElement, Connection, Table, func, inspect, select
 
 from bot.history.backup import NO_DATABASE, file_of
-from bot.history.database import is_sqlite, parse
+from bot.history.connections import is_sqlite, parse
 from bot.history.errors import DatabaseError, name_of
 from bot.history.schema import head, in_transaction, refuse_newer, revision_of
 from bot.history.tables import metadata, turns, updates

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, func, inspect, select
 
 from bot.history.backup import NO_DATABASE, file_of
-from bot.history.database import is_sqlite, parse
+from bot.history.connections import is_sqlite, parse
 from bot.history.errors import DatabaseError
 from bot.history.records import Correction, Opinions
 from bot.history.schema import in_transaction

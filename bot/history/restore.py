@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from bot.history.backup import beside, copy, file_of
-from bot.history.database import parse
+from bot.history.connections import parse
 from bot.history.errors import DatabaseError, explained
 from bot.history.schema import refuse_newer
 

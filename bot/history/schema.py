@@ -21,7 +21,7 @@ from sqlalchemy import URL, Connection, inspect
 
 import bot
 from bot.history.backup import before_migration
-from bot.history.database import create_engine, is_sqlite, parse
+from bot.history.connections import create_engine, is_sqlite, parse
 from bot.history.errors import DatabaseError, SchemaTooNew, explained, name_of
 
 BUSY_TIMEOUT_S = 60.0  # how long one start waits for another one's migration
