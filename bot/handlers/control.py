@@ -38,6 +38,8 @@ class ControlHandler:
         self._questions = questions
         self._group_admins = group_admins
         self._chat = chat
+        self._wanted_again: set[ConversationKey] = set()
+        """Where 🔁 was pressed, until that answer is begun: pressed twice, it is one wish."""
 
     async def on_stop(self, update: Update, _context: Context) -> None:
         """/stop: what was written stays, and the mark below it is the answer to this command."""
@@ -62,23 +64,34 @@ class ControlHandler:
             if turn is None:
                 await self._replies.say(update, _("There is no answer to repeat yet."))
             else:
-                await self._answer_again(turn, _)
+                await self._chat.take(await self._reopened(turn), _, again=True)
 
     async def on_again_button(self, pressed: Pressed) -> None:
         """🔁, which is for one turn as long as that is the last one."""
         _ = translate_for(pressed.update)
         if (key := await self._pressed_in(pressed)) is None:
             return
-        if self._running.busy(key):
+        if key in self._wanted_again or await self._being_written(key):
             await pressed.answer(_("I am still writing."))
             return
-        async with self._running.alone(key):
-            turn = await self._store.last_turn(key)
-            if turn is None or str(turn.id) != pressed.press.value:
-                await pressed.answer(_("Only my last answer can be repeated."))
-            else:
+        self._wanted_again.add(key)
+        try:
+            async with self._running.alone(key):
+                turn = await self._store.last_turn(key)
+                if turn is None or str(turn.id) != pressed.press.value:
+                    await pressed.answer(_("Only my last answer can be repeated."))
+                    return
                 await pressed.answer()
-                await self._answer_again(turn, _)
+                turn = await self._reopened(turn)
+                self._wanted_again.discard(key)
+                await self._chat.take(turn, _, again=True)
+        finally:
+            self._wanted_again.discard(key)
+
+    async def _being_written(self, key: ConversationKey) -> bool:
+        """Whether the last answer still grows. One that has only to be tidied up behind can be asked for again."""
+        turn = await self._store.last_turn(key)
+        return self._running.busy(key) and (turn is None or turn.state == "running")
 
     async def _pressed_in(self, pressed: Pressed) -> ConversationKey | None:
         """The conversation that a button is about; None for whoever has no say in it, who is told.
@@ -112,11 +125,9 @@ class ControlHandler:
             if turn is not None and turn.id == last.id and self._edits.newest(message, text) == text:
                 await self._answer_anew(turn, text, translate_for(update))
 
-    async def _answer_again(self, turn: Turn, _: Translate) -> None:
+    async def _reopened(self, turn: Turn) -> Turn:
         """A turn that runs, although nobody else can be writing, was cut off in the middle of just this."""
-        if turn.state != "running":
-            turn = await self._store.reopen_turn(turn.id)
-        await self._chat.take(turn, _, again=True)
+        return turn if turn.state == "running" else await self._store.reopen_turn(turn.id)
 
     async def _answer_anew(self, turn: Turn, question: str, _: Translate) -> None:
         if turn.question != question:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.sandbox.faults import Lost
 from bot.transport.render import CURSOR, render, stopped
 from tests.e2e.conftest import labels
 
@@ -59,6 +60,28 @@ async def test_a_long_answer_goes_on_in_further_messages_and_rings_once(
         await shows(ann, LONG, chat)
     assert [message.silent for message in ann.of_bot(chat)] == [True, False, True, True]
     assert short.message_id == answer[0].message_id
+
+
+async def test_again_is_taken_as_soon_as_it_is_on_the_screen_and_pressed_twice_it_is_one_wish(
+    bot, ann, held, telegram, shows, notes
+):
+    held.script = LONG
+    async with bot():
+        await ann.person.say("How?")
+        answer = await shows(ann, LONG)
+        await telegram.wait_for(lambda _: labels(answer[-1]) == ["🔁 Again"])
+        held.script = SHORT
+        lost = telegram.sandbox.faults.order(Lost(), method="editMessageText")
+        await ann.person.press(answer[-1].message_id, "🔁 Again")
+        # The new answer is there, with its button, but the bot has not heard of it yet.
+        await telegram.wait_for(lambda _: labels(answer[0]) == ["🔁 Again"], within=60)
+        lost.times = lost.hits
+        held.script = LONG
+        await ann.person.press(answer[0].message_id, "🔁 Again")
+        await ann.person.press(answer[0].message_id, "🔁 Again")
+        await shows(ann, LONG)
+    assert notes == ["", "I am still writing.", ""]
+    assert len(held.prompts) == 3
 
 
 async def test_while_it_grows_what_is_full_stands_still_and_a_stop_keeps_all(bot, ann, held, telegram, shows):
