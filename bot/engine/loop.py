@@ -34,7 +34,7 @@ from bot.engine.requests import (
 )  # fmt: skip
 from bot.engine.running import Reading, Scoring, Stream
 from bot.engine.sampling import sample
-from bot.engine.scheduler import Budget, Costs, schedule
+from bot.engine.scheduler import Budget, Costs, Pending, schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ class Engine:
         """The next batch, and whose rows are in it. Those that leave it early come first."""
         verdicts = sorted(self._verdicts, key=lambda running: isinstance(running, Scoring))
         stream_counts, verdict_counts = schedule(
-            [stream.pending for stream in self._streams],
+            [Pending(stream.pending, len(stream.slot.tokens)) for stream in self._streams],
             [verdict.pending for verdict in verdicts],
             self.budget,
         )

@@ -4,9 +4,10 @@ Every running stream gets its one token, every waiting verdict its whole prompt,
 share what is left. While verdicts are aboard that is little, so that a sentiment waits for nobody's history.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 USUAL_VERDICT = 128
 """Tokens that the verdict of a message of usual length takes when nothing of its prompt is known yet."""
@@ -14,23 +15,36 @@ USUAL_VERDICT = 128
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What a forward pass takes here, in seconds: with one row, and for each further row once there are many."""
+    """What a forward pass takes here, in seconds: with one row, for each further row once there are many, and for
+
+    each token that such a row looks back on.
+    """
 
     step_s: float
     row_s: float
+    past_s: float = 0.0
+
+
+class Pending(NamedTuple):
+    """A sequence: how many tokens of it are still to be computed, and how many are computed already."""
+
+    tokens: int
+    past: int
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
     """Rows per step: of long prompts `idle` when nobody streams, `streaming` beside streams, `scoring` beside verdicts,
 
-    `verdicts` of verdicts, a message of usual length is to be judged in one step.
+    `verdicts` of verdicts, a message of usual length is to be judged in one step. These are rows at the beginning of
+    a prompt; `past` is what each token before a row adds to it, in such rows.
     """
 
     idle: int = 256
     streaming: int = 64
     scoring: int = 16
     verdicts: int = 256
+    past: float = 0.0
 
     @classmethod
     def for_costs(cls, costs: Costs) -> Self:
@@ -38,7 +52,8 @@ class Budget:
         idle = _rows(0.08, costs, least=16, most=512)
         streaming = _rows(1.2 * costs.step_s, costs, least=8, most=idle)
         verdicts = max(idle, USUAL_VERDICT)
-        return cls(idle, streaming, _rows(0.3 * costs.step_s, costs, least=1, most=16), verdicts)
+        scoring = _rows(0.3 * costs.step_s, costs, least=1, most=16)
+        return cls(idle, streaming, scoring, verdicts, costs.past_s / costs.row_s)
 
     def prefill(self, streams: int, verdicts: int) -> int:
         """How many tokens of long prompts may join a step."""
@@ -51,22 +66,25 @@ def _rows(seconds: float, costs: Costs, *, least: int, most: int) -> int:
     return max(least, min(most, round(seconds / costs.row_s)))
 
 
-def schedule(streams: Sequence[int], verdicts: Sequence[int], budget: Budget) -> tuple[list[int], list[int]]:
+def schedule(
+    streams: Sequence[Pending], verdicts: Sequence[int], budget: Budget
+) -> tuple[list[int], list[int]]:
     """How many tokens of each sequence to compute now.
 
-    `streams` and `verdicts` are the numbers of tokens that each sequence still has to compute, oldest first; a
-    stream with one token left is generating. The result has the same order; 0 means wait.
+    `streams`, and of `verdicts` the numbers of tokens that are still to be computed, are oldest first; a stream with
+    one token left is generating. The result has the same order; 0 means wait.
     """
-    generating = sum(pending == 1 for pending in streams)
+    generating = sum(stream.tokens == 1 for stream in streams)
     verdict_room = max(budget.verdicts - generating, 1)
     verdict_counts = [0] * len(verdicts)
     for index, pending in enumerate(verdicts):
         verdict_counts[index] = min(pending, verdict_room)
         verdict_room -= verdict_counts[index]
-    room = budget.prefill(generating, sum(verdict_counts))
+    room: float = budget.prefill(generating, sum(verdict_counts))
     stream_counts = [1] * len(streams)
-    for index, pending in enumerate(streams):
-        if pending > 1:
-            stream_counts[index] = min(pending, room)
-            room -= stream_counts[index]
+    for index, stream in enumerate(streams):
+        if stream.tokens > 1:
+            row = 1 + budget.past * stream.past
+            stream_counts[index] = min(stream.tokens, math.ceil(room / row))
+            room = max(room - stream_counts[index] * row, 0)
     return stream_counts, verdict_counts
