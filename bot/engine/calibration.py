@@ -17,15 +17,17 @@ PAST = 1024
 
 
 @torch.inference_mode()
-def measure(forward: Forward, clock: Callable[[], float] = time.perf_counter) -> Costs:
-    """The costs of `forward`. The first step of each size warms up."""
-    pool = Pool(forward.kv_shape, 2 * (PAST + ROWS) * forward.kv_shape.token_bytes)
-    slot = pool.take([0] * (PAST + ROWS), 0)
+def measure(forward: Forward, context: int, clock: Callable[[], float] = time.perf_counter) -> Costs:
+    """The costs of `forward` over at most `context` tokens. The first step of each size warms up."""
+    rows = min(ROWS, context // 2)
+    past = min(PAST, context - rows)
+    pool = Pool(forward.kv_shape, 2 * (past + rows) * forward.kv_shape.token_bytes)
+    slot = pool.take([0] * (past + rows), 0)
     slot.data.zero_()
 
-    def seconds(rows: int, past: int = 0) -> float:
+    def seconds(count: int, start: int = 0) -> float:
         batch = Batch()
-        batch.add(Span(slot, [0] * rows, past, past), wanted=1)
+        batch.add(Span(slot, [0] * count, start, start), wanted=1)
         best = float("inf")
         for _ in range(2):
             begun = clock()
@@ -33,5 +35,5 @@ def measure(forward: Forward, clock: Callable[[], float] = time.perf_counter) ->
             best = min(best, clock() - begun)
         return best
 
-    fresh, late = seconds(ROWS), seconds(ROWS, PAST)
-    return Costs(seconds(1), fresh / ROWS, max(late - fresh, 0.0) / ROWS / PAST)
+    fresh, late = seconds(rows), seconds(rows, past)
+    return Costs(seconds(1), fresh / rows, max(late - fresh, 0.0) / rows / past)

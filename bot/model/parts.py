@@ -106,7 +106,7 @@ def with_backend(parts: Parts, backend: Backend) -> Parts:
 def _costs(backend: Backend, settings: LocalSettings) -> Costs:
     """Measured in the engine's thread, as it will compute: the library's threads want the cores for themselves."""
     torch.set_num_threads(1 if backend.name == "native" else settings.cores)
-    return measure(backend.forward)
+    return measure(backend.forward, settings.context)
 
 
 def make_engine(parts: Parts) -> Engine:
