@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from bot.model.api import (
     Finish,
     Load,
     ModelCrashed,
+    ModelError,
     Overloaded,
     Queued,
     Sampling,
@@ -75,6 +76,7 @@ class LocalModel:
             model = cls(await loop.run_in_executor(thread, load))
             running = loop.run_in_executor(thread, model._worker.run)
             try:
+                await model._prepare()
                 async with model._improving():
                     yield model
             finally:
@@ -95,11 +97,18 @@ class LocalModel:
                 compilation.stop()
             await self.settled()
 
+    async def _prepare(self) -> None:
+        """Compute what stands before every text of a probe, so that no first verdict waits for it."""
+        with suppress(ModelError):  # whoever asks will be told
+            for probe in self._probes:
+                await self._read(probe, "")
+
     async def _improve(self, compilation: Compilation) -> None:
         """A failure is told, and changes nothing."""
         try:
             backend = await asyncio.to_thread(compiled, self._parts, compilation)
             await asyncio.wrap_future(self._worker.replace(partial(self._engine_with, backend)))
+            await self._prepare()
         except BackendUnusable as error:
             if not self._closed:
                 log.warning("the model stays with %s (%s)", self.backend.name, error)

@@ -24,6 +24,7 @@ class About:
     """What a probe is fitted to: the model's checksum, the task's name, system prompt and labels, and the layer.
 
     `question` is added behind the text: what is asked last is heard better than what the text itself asks for.
+    `examples` are texts and their answers, which stand before it: the model reads better when it knows what for.
     """
 
     checksum: str
@@ -32,10 +33,17 @@ class About:
     labels: tuple[str, ...]
     layers: int
     question: str = ""
+    examples: tuple[tuple[str, str], ...] = ()
 
     def prompt_for(self, text: str) -> list[ChatMessage]:
-        """What the model reads."""
-        return [ChatMessage("system", self.prompt), ChatMessage("user", text + self.question)]
+        """What the model reads. All but the last message is the same for every text, and is kept computed."""
+        messages = [ChatMessage("system", self.prompt)]
+        for example, answer in self.examples:
+            messages += [self._asked(example), ChatMessage("assistant", answer)]
+        return [*messages, self._asked(text)]
+
+    def _asked(self, text: str) -> ChatMessage:
+        return ChatMessage("user", text + self.question)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +81,9 @@ def load(checksum: str, folder: Path = FOLDER) -> Iterator[Probe]:
         with safe_open(path, "pt") as file:
             about = json.loads(file.metadata()["about"])
             if about["checksum"] == checksum:
+                examples = tuple((text, answer) for text, answer in about.get("examples", ()))
                 yield Probe(
-                    About(**about | {"labels": tuple(about["labels"])}),
+                    About(**about | {"labels": tuple(about["labels"]), "examples": examples}),
                     file.get_tensor("weights"),
                     file.get_tensor("bias"),
                 )

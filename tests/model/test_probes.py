@@ -1,6 +1,7 @@
 """A probe speaks for the one model and the one question that it was fitted to, and for nothing else."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -61,6 +62,17 @@ async def test_the_same_text_is_judged_the_same_again(open_model, write):
     async with open_model() as model:
         first, second = [await model.classify("mood", question("Hello"), ABOUT.labels) for _ in range(2)]
     assert second.neither == pytest.approx(first.neither, abs=1e-5)
+
+
+async def test_what_stands_before_a_text_is_computed_before_anybody_asks(open_model, write):
+    examples = (("Hello", "good"), ("Bye", "bad"))
+    write(replace(ABOUT, question="?", examples=examples))
+    async with open_model() as model:
+        choice = await model.classify("mood", question("Hi"), ABOUT.labels)
+    assert [message.text for message in choice.read] == [
+        "Good or bad?", "Hello?", "good", "Bye?", "bad", "Hi?",
+    ]  # fmt: skip
+    assert choice.usage.cached > choice.usage.prompt / 2
 
 
 @pytest.mark.parametrize(
