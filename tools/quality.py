@@ -56,6 +56,7 @@ def main() -> None:
     rows, names = choose(arguments.texts), [*arguments.formats, EXACT]
     folder = ensure(DEFAULT.name, cache_home() / "models").folder
     found = dict(predictions(folder, names, rows))
+    print(json.dumps(found), file=sys.stderr)
     for name in names:
         found[name]["sentiment_accuracy"] = asyncio.run(sentiment_accuracy(folder, name, rows))
         print(f"{name}: {found[name]}", file=sys.stderr)

@@ -102,8 +102,10 @@ async def _opened(options: dict[str, Any], settings: LocalSettings) -> AsyncIter
             return f"{model.backend.name}, {model.backend.reason}"
 
         async def clear() -> None:
+            """Back to what it is when it has just been opened, with what is faster compiled."""
             await model.settled()
             model.clear()
+            await model.prepare()
             engine.about = about()
 
         def after(prompt: Sequence[int]) -> Tensor:

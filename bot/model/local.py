@@ -76,7 +76,7 @@ class LocalModel:
             model = cls(await loop.run_in_executor(thread, load))
             running = loop.run_in_executor(thread, model._worker.run)
             try:
-                await model._prepare()
+                await model.prepare()
                 async with model._improving():
                     yield model
             finally:
@@ -97,18 +97,12 @@ class LocalModel:
                 compilation.stop()
             await self.settled()
 
-    async def _prepare(self) -> None:
-        """Compute what stands before every text of a probe, so that no first verdict waits for it."""
-        with suppress(ModelError):  # whoever asks will be told
-            for probe in self._probes:
-                await self._read(probe, "")
-
     async def _improve(self, compilation: Compilation) -> None:
         """A failure is told, and changes nothing."""
         try:
             backend = await asyncio.to_thread(compiled, self._parts, compilation)
             await asyncio.wrap_future(self._worker.replace(partial(self._engine_with, backend)))
-            await self._prepare()
+            await self.prepare()
         except BackendUnusable as error:
             if not self._closed:
                 log.warning("the model stays with %s (%s)", self.backend.name, error)
@@ -210,6 +204,12 @@ class LocalModel:
     def clear(self) -> None:
         """Drop everything computed for anybody, prefixes of tasks included: where a measurement begins."""
         self._worker.clear()
+
+    async def prepare(self) -> None:
+        """Compute what stands before every text of a probe, so that no first verdict waits for it. Done when opened."""
+        with suppress(ModelError):  # whoever asks will be told
+            for probe in self._probes:
+                await self._read(probe, "")
 
     def load(self) -> Load:
         """See Model."""
