@@ -21,7 +21,7 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from bot.engine.decoder import Architecture, Layer, Weights
-from bot.engine.linear import FORMATS, GROUP, FormatName, Linear, Weight
+from bot.engine.linear import FORMATS, FormatName, Linear, Weight
 
 SUPPORTED = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 """Values of `model_type` whose forward pass `decoder.py` computes."""
@@ -203,7 +203,7 @@ def _parts(name: str) -> Sequence[str]:
 def _quantize(folder: Path, architecture: Architecture, target: Path) -> None:
     """Fill `target` unless it holds this very model: all or nothing, also when two processes do it at once."""
     with ExitStack() as files:
-        source = f"{Checkpoint(folder, architecture, files).fingerprint()};groups of {GROUP}"
+        source = Checkpoint(folder, architecture, files).fingerprint()
     if _is_quantized(target, architecture, source):
         return
     part = target.with_suffix(f".{os.getpid()}.part")

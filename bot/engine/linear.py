@@ -4,7 +4,6 @@ Every format maps float32 [rows, in] to float32 [rows, out], and treats each row
 row never changes another (activation scales are per token, never per batch).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, Self
 
@@ -15,60 +14,26 @@ from torch.nn import functional as F
 FormatName = Literal["int8", "int8-bf16", "bf16", "fp32"]
 
 
-GROUP = 128
-"""Neighbouring inputs of a weight that share a scale: one for a whole row would be as coarse as its largest number."""
-
-PIECE = 4096
-"""Rows that are widened to float32 at once."""
-
-
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """One weight matrix [out, in] as it is stored: float, or int8 with a float32 scale [out, groups]; `bias` is [out].
-
-    A group is GROUP inputs; the last one of a row may be smaller.
-    """
+    """One weight matrix [out, in] as it is stored: float, or int8 with a float32 scale [out]; `bias` is [out]."""
 
     values: Tensor
     scale: Tensor | None = None
     bias: Tensor | None = None
 
     def quantized(self) -> "Weight":
-        """The same in int8: symmetric, one scale per output and group."""
+        """The same in int8: symmetric, one scale per output."""
         if self.scale is not None:
             return self
-        return Weight(*self._in_groups_of(GROUP), _float(self.bias))
-
-    def quantized_by_row(self) -> tuple[Tensor, Tensor]:
-        """int8 [out, in] and a scale [out] per output, as torch's products want it: a little coarser."""
-        values, scale = self._in_groups_of(self.values.shape[1])
-        return values, scale[:, 0]
+        values = self.values.float()
+        scale = values.abs().amax(1).clamp_min_(1e-12).div_(127)
+        return Weight((values / scale[:, None]).round_().to(torch.int8), scale, _float(self.bias))
 
     def dequantized(self) -> Tensor:
         """float32 [out, in]."""
         values = self.values.float()
-        if self.scale is None:
-            return values
-        return values.mul_(self.scale.repeat_interleave(GROUP, 1)[:, : values.shape[1]])
-
-    def _in_groups_of(self, size: int) -> tuple[Tensor, Tensor]:
-        pieces = [_quantize(piece.dequantized(), size) for piece in self._pieces()]
-        values, scales = zip(*pieces, strict=True)
-        return torch.cat(values), torch.cat(scales)
-
-    def _pieces(self) -> Iterator["Weight"]:
-        for begin in range(0, len(self.values), PIECE):
-            rows = slice(begin, begin + PIECE)
-            yield Weight(self.values[rows], None if self.scale is None else self.scale[rows])
-
-
-def _quantize(values: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """int8 [out, in] and float32 scales [out, groups] of float32 values, `size` inputs to a group."""
-    outputs, inputs = values.shape
-    groups = F.pad(values, (0, -inputs % size)).view(outputs, -1, size)
-    scale = groups.abs().amax(2, keepdim=True).clamp_min_(1e-12).div_(127)
-    rounded = (groups / scale).round_().to(torch.int8).view(outputs, -1)[:, :inputs]
-    return rounded.contiguous(), scale[:, :, 0]
+        return values if self.scale is None else values.mul_(self.scale[:, None])
 
 
 class Linear(Protocol):
@@ -123,15 +88,16 @@ class Int8:
 
     @classmethod
     def pack(cls, weight: Weight) -> Self:
-        values, scale = weight.quantized_by_row()
+        weight = weight.quantized()
+        assert weight.scale is not None
         # Piece by piece: torch widens all that it sums at once, four bytes a weight.
-        sums = [rows.sum(1, dtype=torch.int32) for rows in torch.split(values, PIECE)]
-        row_sum = torch.cat(sums).float() * scale
-        packed = torch.ops.onednn.qlinear_prepack(values, None)
+        sums = [rows.sum(1, dtype=torch.int32) for rows in torch.split(weight.values, 4096)]
+        row_sum = torch.cat(sums).float() * weight.scale
+        packed = torch.ops.onednn.qlinear_prepack(weight.values, None)
         zeros = torch.zeros(len(row_sum), dtype=torch.int64)
-        # A copy: a view would keep the whole file mapped, and its pages count as memory.
+        # Copies: a view would keep the whole file mapped, and its pages count as memory.
         bias = None if weight.bias is None else weight.bias.clone()
-        return cls(packed, scale, row_sum, zeros, bias)
+        return cls(packed, weight.scale.clone(), row_sum, zeros, bias)
 
     def __call__(self, x: Tensor) -> Tensor:
         low, high = (bound.float() for bound in torch.aminmax(x, dim=1, keepdim=True))
@@ -162,9 +128,12 @@ class Int8Bf16:
 
     @classmethod
     def pack(cls, weight: Weight) -> Self:
-        values, scale = weight.quantized_by_row()
+        weight = weight.quantized()
+        assert weight.scale is not None
+        # Copies: the call crashes on values that are not aligned, and those of a mapped file seldom are.
         bias = None if weight.bias is None else weight.bias.clone()
-        return cls(values, scale, torch.ones_like(scale, dtype=torch.bfloat16), bias)
+        ones = torch.ones_like(weight.scale, dtype=torch.bfloat16)
+        return cls(weight.values.clone(), weight.scale.clone(), ones, bias)
 
     def __call__(self, x: Tensor) -> Tensor:
         x = x.bfloat16()

@@ -84,7 +84,7 @@ def test_its_logits_are_those_of_float32_on_the_same_weights(folders, tmp_path, 
         error = (ours - reference).abs().max() / reference.abs().max()
         # Activations have 12 bits, or 8 with VNNI; tiny layers average little of the rounding away.
         eight_bits = b"vnni" in compiled.tandem_isa()
-        assert error < (0.12 if eight_bits else 0.03)
+        assert error < (0.1 if eight_bits else 0.03)
         kl = torch.nn.functional.kl_div(
             ours.log_softmax(1), reference.log_softmax(1), log_target=True, reduction="batchmean"
         )

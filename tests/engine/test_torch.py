@@ -84,7 +84,7 @@ def test_weights_may_lie_anywhere_in_memory(name, offset):
         pytest.skip("this format computes wrong on this CPU anyway")
     values = torch.zeros(128 * 64 + offset, dtype=torch.int8)[offset:].view(128, 64)
     values.random_(-127, 128, generator=torch.Generator().manual_seed(1))
-    weight = linear.Weight(values, torch.rand(128, 1))
+    weight = linear.Weight(values, torch.rand(128))
     x = torch.randn(7, 64)
     exact = linear.Fp32.pack(weight)(x)
     assert (linear.FORMATS[name].pack(weight)(x) - exact).abs().max() / exact.abs().max() < 0.02

@@ -1,10 +1,8 @@
-// int8 weights times quantised activations, for 1 to many rows. Both have a step of their own for each kBlock inputs,
-// which keeps an outlier from coarsening the rest; within a block sums are exact, in int32.
+// int8 weights times quantised activations, summed exactly in int32, for 1 to many rows.
 //
 // Weights lie in tiles: kTile outputs side by side, kGroup inputs of each next to one another, as the dot product of
-// this CPU wants them, and behind each block its steps, read from front to back. One activation word (kGroup inputs of
-// a row) meets a whole vector of weights, so there is nothing to add up across a vector at the end, and a row's result
-// never depends on the rows beside it.
+// this CPU wants them, read from front to back. One activation word (kGroup inputs of a row) meets a whole vector of weights, so there is
+// nothing to add up across a vector at the end, and a row's result never depends on the rows beside it.
 #pragma once
 
 #include <algorithm>
@@ -32,18 +30,18 @@ namespace tandem {
 #define TANDEM_ISA "generic"
 #endif
 
-// What Weight.quantized() in linear.py calls GROUP.
-constexpr int kBlock = 128;
-
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(TANDEM_LIKE_VNNI)
+// Activations of 8 bits with a step of their own for each 64 of them, which keeps an outlier from coarsening the rest.
 // The instruction wants one unsigned side: weights are stored with 128 added, which the sums start without.
 using Activation = int8_t;
-constexpr int kGroup = 4, kActivationMax = 127, kOffset = 128;
+constexpr int kGroup = 4, kActivationMax = 127, kBlock = 64, kOffset = 128;
+constexpr bool kOneBlock = false;
 #else
-// Activations of 12 bits: a sum of two products fits 32 bits with much room, where the usual 8-bit instruction of such
-// CPUs saturates.
+// Activations of 12 bits with one step for the row: a sum of two products fits 32 bits with room for every model's
+// width, where the usual 8-bit instruction of such CPUs saturates.
 using Activation = int16_t;
-constexpr int kGroup = 2, kActivationMax = 2047, kOffset = 0;
+constexpr int kGroup = 2, kActivationMax = 2047, kBlock = 1 << 20, kOffset = 0;
+constexpr bool kOneBlock = true;
 #endif
 
 #if defined(__AVX512VNNI__)
@@ -56,7 +54,6 @@ typedef float Floats __attribute__((vector_size(4 * kOutputs)));
 // Outputs of a tile: two vectors of sums for each row, so that every activation word is used twice.
 constexpr int kTile = 2 * kOutputs;
 constexpr int kStep = kOutputs * kGroup;
-constexpr int kScaleBytes = kTile * sizeof(float);
 
 // kGroup weights of each of kOutputs outputs, ready to be multiplied.
 #if defined(__AVX512VNNI__)
@@ -128,11 +125,11 @@ struct Quantized {
   void set(int row, const float* x, int inputs) {
     Activation* out = &q[static_cast<size_t>(row) * stride];
     for (int block = 0; block < blocks; ++block) {
-      const int first = block * kBlock, count = std::min(kBlock, inputs - first);
+      const int first = block * std::min(kBlock, inputs), count = std::min(kBlock, inputs - first);
       const size_t place = static_cast<size_t>(row) * blocks + block;
       // The compiler makes much more of a length that it knows.
-      const int32_t total = count == kBlock ? set_block(x + first, kBlock, step[place], out + first)
-                                            : set_block(x + first, count, step[place], out + first);
+      const int32_t total = count == 64 ? set_block(x + first, 64, step[place], out + first)
+                                        : set_block(x + first, count, step[place], out + first);
       start[place] = -kOffset * total;
     }
     std::fill(out + inputs, out + stride, Activation{0});
@@ -165,25 +162,23 @@ struct Quantized {
   }
 };
 
-// One weight matrix [outputs, inputs] in tiles.
+// One weight matrix [outputs, inputs] in tiles, with what brings int32 sums back to floats.
 struct Linear {
-  int outputs = 0, inputs = 0, tiles = 0, words = 0, blocks = 0;
+  int outputs = 0, inputs = 0, tiles = 0, words = 0;
   const int8_t* weights = nullptr;
-  std::vector<float> bias;
+  std::vector<float> scale, bias;
 
   static int count_tiles(int outputs) { return (outputs + kTile - 1) / kTile; }
-  static int count_words(int inputs) { return (inputs + kGroup - 1) / kGroup; }
-  static int count_blocks(int inputs) { return (inputs + kBlock - 1) / kBlock; }
   static size_t bytes(int outputs, int inputs) {
-    return static_cast<size_t>(count_tiles(outputs)) * (count_words(inputs) * 2 * kStep + count_blocks(inputs) * kScaleBytes);
+    return static_cast<size_t>(count_tiles(outputs)) * ((inputs + kGroup - 1) / kGroup) * 2 * kStep;
   }
 
-  // values [n, k], scales [n, blocks] and bias [n] or null; `place` has room for bytes(n, k). With `halves` a tile holds
+  // values [n, k], scale [n] and bias [n] or null; `place` has room for bytes(n, k). With `halves` a tile holds
   // kOutputs of the first half of the outputs and the same of the second; n is then a multiple of kTile.
   void pack(Threads& threads, const int8_t* values, const float* scales, const float* biases, int n, int k,
             bool halves, int8_t* place) {
-    outputs = n, inputs = k, tiles = count_tiles(n), words = count_words(k), blocks = count_blocks(k);
-    bias.assign(tiles * kTile, 0);
+    outputs = n, inputs = k, tiles = count_tiles(n), words = (k + kGroup - 1) / kGroup;
+    scale.assign(tiles * kTile, 0), bias = scale;
     weights = place;
     threads.loop(tiles, [&](int tile) {
       int8_t* out = place + tile * tile_bytes();
@@ -192,20 +187,15 @@ struct Linear {
         const int output = halves ? i / kOutputs * (n / 2) + tile * kOutputs + i % kOutputs : tile * kTile + i;
         if (output >= n) continue;
         const int8_t* row = values + static_cast<size_t>(output) * k;
+        scale[tile * kTile + i] = scales[output];
         if (biases) bias[tile * kTile + i] = biases[output];
-        for (int block = 0; block < blocks; ++block) {
-          int8_t* start = out + block * (kBlock / kGroup * 2 * kStep + kScaleBytes);
-          const int first = block * kBlock, count = std::min(kBlock, k - first);
-          for (int input = 0; input < count; ++input)
-            start[(input / kGroup * kTile + i) * kGroup + input % kGroup] = static_cast<int8_t>(row[first + input] + kOffset);
-          const float* scale = &scales[static_cast<size_t>(output) * blocks + block];
-          std::memcpy(start + count_words(count) * 2 * kStep + i * sizeof(float), scale, sizeof(float));
-        }
+        for (int input = 0; input < k; ++input)
+          out[(input / kGroup * kTile + i) * kGroup + input % kGroup] = static_cast<int8_t>(row[input] + kOffset);
       }
     });
   }
 
-  size_t tile_bytes() const { return static_cast<size_t>(words) * 2 * kStep + blocks * kScaleBytes; }
+  size_t tile_bytes() const { return static_cast<size_t>(words) * 2 * kStep; }
 };
 
 // The weights that a thread needs next, on their way from main memory while it computes others: the passes of several
@@ -221,11 +211,11 @@ struct Ahead {
     next = begin + pass * share, end = begin + std::min((pass + 1) * share, size);
   }
 
-  // As much as is used meanwhile.
-  template <int kRows, int kBytes>
+  // As much as a word of weights takes.
+  template <int kRows>
   void fetch() {
     constexpr int kHint = kRows <= kFewRows ? 3 : 2;
-    for (int bytes = 0; bytes < kBytes; bytes += kLine) {
+    for (int bytes = 0; bytes < 2 * kStep; bytes += kLine) {
       __builtin_prefetch(next, 0, kHint);
       next = std::min(next + kLine, end);
     }
@@ -238,29 +228,29 @@ inline void compute_tile(const Linear& w, int tile, const Quantized& x, int row,
   const int8_t* weights = w.weights + tile * w.tile_bytes();
   const Activation* words = &x.q[static_cast<size_t>(row) * x.stride];
   Floats totals[kRows][2] = {};
-  for (int block = 0; block < w.blocks; ++block) {
+  const int blocks = kOneBlock ? 1 : x.blocks;
+  for (int block = 0; block < blocks; ++block) {
     Sums sums[kRows][2];
-    for (int r = 0; r < kRows; ++r) sums[r][0] = sums[r][1] = Sums{} + (kOffset ? x.start[(row + r) * w.blocks + block] : 0);
-    const int end = std::min(w.words, (block + 1) * (kBlock / kGroup));
+    for (int r = 0; r < kRows; ++r) sums[r][0] = sums[r][1] = Sums{} + (kOffset ? x.start[(row + r) * blocks + block] : 0);
+    const int end = kOneBlock ? w.words : std::min(w.words, (block + 1) * (kBlock / kGroup));
     for (int word = block * (kBlock / kGroup); word < end; ++word, weights += 2 * kStep, words += kGroup) {
-      ahead.fetch<kRows, 2 * kStep>();
+      ahead.fetch<kRows>();
       const Weights columns[2] = {load_weights(weights), load_weights(weights + kStep)};
       for (int r = 0; r < kRows; ++r)
         for (int p = 0; p < 2; ++p) sums[r][p] = dot(sums[r][p], columns[p], words + r * x.stride);
     }
-    ahead.fetch<kRows, kScaleBytes>();
-    Floats scales[2];
-    std::memcpy(scales, weights, kScaleBytes), weights += kScaleBytes;
     for (int r = 0; r < kRows; ++r)
       for (int p = 0; p < 2; ++p)
-        totals[r][p] += __builtin_convertvector(sums[r][p], Floats) * (scales[p] * x.step[(row + r) * w.blocks + block]);
+        totals[r][p] += __builtin_convertvector(sums[r][p], Floats) * x.step[(row + r) * blocks + block];
   }
   for (int r = 0; r < kRows; ++r) {
     float values[kTile];
     for (int p = 0; p < 2; ++p) {
-      Floats bias;
-      std::memcpy(&bias, &w.bias[tile * kTile + p * kOutputs], sizeof bias);
-      const Floats result = totals[r][p] + bias;
+      const int first = tile * kTile + p * kOutputs;
+      Floats scale, bias;
+      std::memcpy(&scale, &w.scale[first], sizeof scale);
+      std::memcpy(&bias, &w.bias[first], sizeof bias);
+      const Floats result = totals[r][p] * scale + bias;
       std::memcpy(values + p * kOutputs, &result, sizeof result);
     }
     emit(row + r, tile * kTile, values);
@@ -278,7 +268,7 @@ inline void last_rows(int rows, const Linear& w, int tile, const Quantized& x, i
 template <class Emit>
 void multiply(Threads& threads, const Linear& w, const Quantized& x, int rows, Emit&& emit) {
   // As many rows as the registers hold sums for: totals may wait in memory.
-  constexpr int kRows = kOutputs == 16 ? 8 : kOffset ? 2 : 4;
+  constexpr int kRows = kOutputs == 16 ? 8 : kOneBlock ? 4 : 2;
   // Enough weights per task to hide what a task costs, few enough that all threads end together.
   constexpr int kTaskBytes = 1 << 16;
   // Rows whose activations stay in the second-level cache while the tiles of a task pass over them.

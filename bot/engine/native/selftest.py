@@ -9,7 +9,7 @@ from torch import Tensor
 from bot.engine.checkpoint import LayerNorms, pack
 from bot.engine.decoder import Architecture, Batch, Decoder, Forward, Span
 from bot.engine.kv import Pool
-from bot.engine.linear import GROUP, Fp32, Weight
+from bot.engine.linear import Fp32, Weight
 from bot.engine.native.decoder import NativeDecoder
 
 ARCHITECTURE = Architecture(
@@ -69,8 +69,7 @@ class RandomModel:
     def _extreme(self, outputs: int, inputs: int) -> Weight:
         # Mostly of one sign: sums grow as large as they can.
         signs = torch.where(self._random(outputs, inputs) > -1.0, 127, -127).to(torch.int8)
-        groups = math.ceil(inputs / GROUP)
-        scale = torch.rand(outputs, groups, generator=self._generator).add_(0.5).div_(127 * inputs**0.5)
+        scale = torch.rand(outputs, generator=self._generator).add_(0.5).div_(127 * inputs**0.5)
         return Weight(signs, scale, self._random(outputs))
 
 
