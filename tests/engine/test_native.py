@@ -2,6 +2,8 @@
 
 import platform
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -105,6 +107,34 @@ def test_a_row_is_the_same_to_the_bit_beside_hostile_neighbours(folders, tmp_pat
     others = [[0] * (20 + i) for i in range(company)]
     together = logits(native, [*others, text], [*range(1, company + 1), 3])[-1]
     assert torch.equal(alone, together)
+
+
+def bytes_that_want_huge_pages():
+    """Of this process: the regions that the kernel marks with hg."""
+    size, total = 0, 0
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        name, *values = line.split()
+        if name == "Size:":
+            size = int(values[0]) * 1024
+        elif name == "VmFlags:" and "hg" in values:
+            total += size
+    return total
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how memory is mapped")
+def test_the_weights_ask_for_huge_pages(folders, tmp_path, library_cache):
+    folder, _ = folders["qwen2.5"]
+    before = bytes_that_want_huge_pages()
+    with checkpoint.opened(folder, tmp_path / "int8") as source:
+        native = NativeDecoder(library.load(library_cache), source, context=CONTEXT, threads=2)
+        matrices = source.matrix("head").values.numel() + sum(
+            source.matrix(f"layers.{layer}.{name}").values.numel()
+            for layer in range(source.architecture.layers)
+            for name in ("qkv", "attention_out", "gate_up", "down")
+        )
+    assert bytes_that_want_huge_pages() - before >= matrices
+    del native
+    assert bytes_that_want_huge_pages() == before
 
 
 def test_the_self_test_passes_here_and_fails_where_one_number_is_wrong(compiled, monkeypatch):

@@ -14,11 +14,11 @@ CONTEXT = 512
 
 @pytest.fixture
 def chosen(folders, tmp_path):
-    """The backend that this CPU gets, by family."""
+    """The backend that this CPU gets, by family, or the one that is wanted."""
 
-    def make(family):
+    def make(family, wanted="auto"):
         place = Place(folders[family][0], tmp_path / "int8", None)
-        return open_backend(place, "auto", context=CONTEXT, threads=2)
+        return open_backend(place, wanted, context=CONTEXT, threads=2)
 
     return make
 
@@ -64,8 +64,9 @@ def test_its_logits_are_those_of_float32_on_the_same_weights(folders, tmp_path, 
 
 
 @pytest.mark.parametrize("company", [0, 2, 7, 15])
-def test_a_row_is_the_same_beside_hostile_neighbours(chosen, prompt, company):
-    forward = chosen("qwen2.5").forward
+@pytest.mark.parametrize("wanted", ["auto", "fp32"])
+def test_a_row_is_the_same_beside_hostile_neighbours(chosen, prompt, company, wanted):
+    forward = chosen("qwen2.5", wanted).forward
     # Token 0 becomes an outlier a thousand times as large as everything else.
     forward.weights.embedding = forward.weights.embedding.clone()
     forward.weights.embedding[0] *= 1000

@@ -119,6 +119,29 @@ async def test_who_waits_learns_its_place_and_is_answered(model):
         assert text_of(events)
 
 
+async def test_who_waits_learns_how_long_from_what_answers_took(model, monkeypatch):
+    now, forward = 100.0, model.forward.forward
+
+    def in_two_seconds(*arguments):
+        nonlocal now
+        now += 2
+        return forward(*arguments)
+
+    monkeypatch.setattr(model.forward, "forward", in_two_seconds)
+    monkeypatch.setattr(model._worker, "_clock", lambda: now)
+    [*_, finish] = await collect(model, chat("Hello"), Sampling(temperature=0, max_new_tokens=5))
+    took = finish.usage.total_s
+    assert took >= 2 * 5
+    streams = [await running_stream(model) for _ in range(2)]
+    waiting = [asyncio.create_task(collect(model, chat(str(i)))) for i in range(3)]
+    await until_waiting(model, 3)
+    for stream in streams:
+        await stream.aclose()
+    found = [next(event for event in await events if isinstance(event, Queued)) for events in waiting]
+    # Two are answered at once, so the third waits for two rounds.
+    assert [(queued.place, queued.estimate_s) for queued in found] == [(1, took), (2, took), (3, 2 * took)]
+
+
 async def test_a_full_queue_refuses_at_once(model):
     streams = [await running_stream(model) for _ in range(2)]
     waiting = [asyncio.create_task(collect(model, chat(str(i)))) for i in range(3)]
