@@ -133,13 +133,12 @@ async def test_who_waits_learns_how_long_from_what_answers_took(model, monkeypat
     took = finish.usage.total_s
     assert took >= 2 * 5
     streams = [await running_stream(model) for _ in range(2)]
-    waiting = [asyncio.create_task(collect(model, chat(str(i)))) for i in range(3)]
-    await until_waiting(model, 3)
-    for stream in streams:
+    waiting = [model.stream(chat(str(i)), Sampling()) for i in range(3)]
+    found = [await anext(events) for events in waiting]
+    for stream in (*waiting, *streams):
         await stream.aclose()
-    found = [next(event for event in await events if isinstance(event, Queued)) for events in waiting]
     # Two are answered at once, so the third waits for two rounds.
-    assert [(queued.place, queued.estimate_s) for queued in found] == [(1, took), (2, took), (3, 2 * took)]
+    assert found == [Queued(1, took), Queued(2, took), Queued(3, 2 * took)]
 
 
 async def test_a_full_queue_refuses_at_once(model):

@@ -1,8 +1,8 @@
 // int8 weights times quantised activations, summed exactly in int32, for 1 to many rows.
 //
 // Weights lie in tiles: kTile outputs side by side, kGroup inputs of each next to one another, as the dot product of
-// this CPU wants them, read from front to back. One activation word (kGroup inputs of a row) meets a whole vector of weights, so there is
-// nothing to add up across a vector at the end, and a row's result never depends on the rows beside it.
+// this CPU wants them, read from front to back. One activation word (kGroup inputs of a row) meets a whole vector of
+// weights, so there is nothing to add up across a vector at the end, and a row's result never depends on the rows beside it.
 #pragma once
 
 #include <algorithm>
