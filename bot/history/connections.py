@@ -1,6 +1,7 @@
 """How a database is reached: its URL, and an engine with the settings that this bot relies on."""
 
 import logging
+import sqlite3
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def _configure(foreign_keys: bool, connection: Any, _record: object) -> None:
     """FULL: a journalled update is on the disk, power loss or not. secure_delete: what is cleared is gone."""
     try:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(cursor)
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA secure_delete = ON")
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
@@ -70,6 +71,19 @@ def _configure(foreign_keys: bool, connection: Any, _record: object) -> None:
     except BaseException:
         connection.close()  # the pool does not own it yet, and its thread would live on
         raise
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Into WAL mode, which a file keeps. There SQLite does not wait for others: wait until alone and try again."""
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+        cursor.execute("BEGIN EXCLUSIVE")
+        cursor.execute("ROLLBACK")
 
 
 def _begin(connection: Connection) -> None:
