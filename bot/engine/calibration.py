@@ -35,5 +35,7 @@ def measure(forward: Forward, context: int, clock: Callable[[], float] = time.pe
             best = min(best, clock() - begun)
         return best
 
-    fresh, late = seconds(rows), seconds(rows, past)
-    return Costs(seconds(1), fresh / rows, max(late - fresh, 0.0) / rows / past)
+    one, fresh, late = seconds(1), seconds(rows), seconds(rows, past)
+    past_s = max(late - fresh, 0.0) / rows / past
+    more_s = max(fresh - one, 0.0) / (rows - 1)
+    return Costs(one, fresh / rows, past_s, more_s)

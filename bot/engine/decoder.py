@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bot.engine.kv import Shape, Slot
-from bot.engine.linear import Linear
+from bot.engine.linear import Linear, Product, Weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +154,16 @@ class Forward(Protocol):
         """The `count` largest logits of each row and their token ids, [rows, count], largest first."""
         ...
 
-    def scores(self, states: Tensor, tokens: Sequence[int]) -> Tensor:
-        """The logits of a few tokens only, float32 [rows, len(tokens)]: reads their rows of the head, not all."""
+    def embed(self, tokens: Tensor) -> Tensor:
+        """What goes into the first layer, float32 [tokens, hidden]."""
+        ...
+
+    def output_rows(self, tokens: Tensor) -> Tensor:
+        """The head's rows of a few tokens, float32 [tokens, hidden]: times a state, their logits."""
+        ...
+
+    def product(self, weight: Weight) -> Product:
+        """With somebody else's weight, in the format of the decoder's own; it lives as long as the decoder."""
         ...
 
 
@@ -178,7 +186,7 @@ class Decoder:
         spans, positions = batch.spans, batch.positions()
         cos, sin = self._cos[positions, None], self._sin[positions, None]
         masks = [_mask(span, arch.heads // arch.kv_heads, arch.sliding_window) for span in spans]
-        x = F.embedding(batch.tokens(), self.weights.embedding).float()
+        x = self.embed(batch.tokens())
         left = x[:0]
         for index, layer in enumerate(self.weights.layers):
             if index == batch.exit_layer and batch.early_spans:
@@ -204,9 +212,17 @@ class Decoder:
         values, tokens = logits.topk(count)
         return values, tokens
 
-    def scores(self, states: Tensor, tokens: Sequence[int]) -> Tensor:
+    def embed(self, tokens: Tensor) -> Tensor:
         """See Forward."""
-        return states @ self.weights.output_embedding[list(tokens)].float().T
+        return F.embedding(tokens, self.weights.embedding).float()
+
+    def output_rows(self, tokens: Tensor) -> Tensor:
+        """See Forward."""
+        return F.embedding(tokens, self.weights.output_embedding).float()
+
+    def product(self, weight: Weight) -> Product:
+        """See Forward."""
+        return type(self.weights.head).pack(weight)
 
     def _norm(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
         return F.rms_norm(x, (x.shape[-1],), weight, self.architecture.norm_epsilon)

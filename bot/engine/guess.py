@@ -1,45 +1,84 @@
-"""Guesses the next tokens from what was said before, to be checked in the same forward pass.
+"""Guesses the next tokens, to be checked in the same forward pass: which are worth a row, and what was said before.
 
 Prompt lookup decoding (Saxena 2023): where the last few tokens have occurred before, what followed then is likely to
-follow again. A guess costs a row and never changes what is drawn. Pure.
+follow again. A guess never changes what is drawn. Pure.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple, Self
+
+from bot.engine.scheduler import Costs
 
 LONGEST, SHORTEST = 4, 2
 """Lengths of the endings that are looked up, in tokens."""
 
-LOOKBACK = 2048
-"""Tokens that are searched, newest first."""
+MOST = 4
+"""Tokens that are guessed at once, at most."""
 
 
-def propose(tokens: Sequence[int], most: int) -> list[int]:
-    """Up to `most` tokens that followed the newest earlier occurrence of the longest known ending of `tokens`."""
-    if most < 1:
-        return []
-    start = max(0, len(tokens) - LOOKBACK)
-    last = len(tokens) - 1
-    for length in range(LONGEST, SHORTEST - 1, -1):
-        ending = tokens[last + 1 - length :]
-        for end in range(last, start + length - 1, -1):
-            if tokens[end - 1] == ending[-1] and tokens[end - length : end] == ending:
-                return list(tokens[end : end + most])
-    return []
+class Guess(NamedTuple):
+    """A token, and how probable it is that this one and all guessed before it are right."""
+
+    token: int
+    chance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Guessing:
+    """How many tokens are guessed at once; `row` is what one more row costs, as a share of a step with one."""
+
+    most: int
+    row: float
+
+    @classmethod
+    def for_costs(cls, costs: Costs) -> Self:
+        """As this machine computes."""
+        return cls(MOST, costs.more_s / costs.step_s)
+
+    def least_chance(self, streams: int) -> float:
+        """From which chance on a guess brings more tokens per second than its row costs, beside so many streams.
+
+        A step takes 1 + row · streams and brings a token for each of them; one more row must not bring less.
+        """
+        rows = self.row * streams
+        return rows / (1 + rows)
+
+
+OFF = Guessing(0, 1.0)
 
 
 @dataclass(slots=True)
-class Trust:
-    """How often guesses came true lately, and so how many are worth a row."""
+class Recall:
+    """What followed the endings of a growing text when they occurred last, and how often that came again lately."""
 
     rate: float = 0.5
-    MEMORY = 0.8
+    ends: dict[tuple[int, ...], int] = field(default_factory=dict)
+    indexed: int = 0
+    MEMORY = 0.9
 
-    def learn(self, guessed: int, accepted: int) -> None:
-        """Some guesses were checked."""
-        if guessed:
-            self.rate = self.MEMORY * self.rate + (1 - self.MEMORY) * accepted / guessed
+    def propose(self, tokens: Sequence[int], most: int, least_chance: float) -> list[Guess]:
+        """What followed the longest known ending of `tokens`, up to `most` of it, while that is probable enough."""
+        if not most or self.rate < least_chance:
+            return []
+        self._index(tokens)
+        for length in range(LONGEST, SHORTEST - 1, -1):
+            if end := self.ends.get(tuple(tokens[-length:])):
+                guesses = (
+                    Guess(token, self.rate**place)
+                    for place, token in enumerate(tokens[end : end + most], start=1)
+                )
+                return [guess for guess in guesses if guess.chance >= least_chance]
+        return []
 
-    def most(self, limit: int) -> int:
-        """How many tokens to guess."""
-        return round(limit * min(1.0, 2 * self.rate)) if self.rate > 0.1 else 0
+    def learn(self, guessed: int, right: int) -> None:
+        """Some guesses were checked: the first `right` came true, and the next, if there was one, did not."""
+        for came_true in [True] * right + [False] * (guessed > right):
+            self.rate = self.MEMORY * self.rate + (1 - self.MEMORY) * came_true
+
+    def _index(self, tokens: Sequence[int]) -> None:
+        """Every ending that has something behind it; the newest counts."""
+        for end in range(self.indexed, len(tokens)):
+            for length in range(SHORTEST, min(LONGEST, end) + 1):
+                self.ends[tuple(tokens[end - length : end])] = end
+        self.indexed = len(tokens)

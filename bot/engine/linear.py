@@ -4,6 +4,7 @@ Every format maps float32 [rows, in] to float32 [rows, out], and treats each row
 row never changes another (activation scales are per token, never per batch).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, Self
 
@@ -12,6 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 FormatName = Literal["int8", "int8-bf16", "bf16", "fp32"]
+
+Product = Callable[[Tensor], Tensor]
+"""float32 [rows, in] → float32 [rows, out]."""
 
 
 @dataclass(frozen=True, slots=True)

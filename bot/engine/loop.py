@@ -7,15 +7,15 @@ one Done from some later step, whatever happens.
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import Self
 
 import torch
 from torch import Tensor
 
 from bot.engine.decoder import Batch, Forward
-from bot.engine.guess import propose
+from bot.engine.draft import Draft
+from bot.engine.guess import OFF, Guess, Guessing
 from bot.engine.kv import Pool, PoolExhausted
 from bot.engine.requests import (
     Counts,
@@ -34,24 +34,7 @@ from bot.engine.requests import (
 )  # fmt: skip
 from bot.engine.running import Reading, Scoring, Stream
 from bot.engine.sampling import sample
-from bot.engine.scheduler import Budget, Costs, Pending, schedule
-
-
-@dataclass(frozen=True, slots=True)
-class Guessing:
-    """How many tokens are guessed per stream and step, and up to how many streams rows are cheap enough."""
-
-    most_tokens: int
-    most_streams: int
-
-    @classmethod
-    def for_costs(cls, costs: Costs) -> Self:
-        """As many rows as a step can take before it becomes slower, shared by the streams."""
-        free = int(costs.step_s / costs.row_s)
-        return cls(min(free // 2, 4), max(free // 4, 1)) if free >= 4 else cls(0, 0)
-
-
-OFF = Guessing(0, 0)
+from bot.engine.scheduler import Budget, Pending, schedule
 
 
 class Engine:
@@ -66,6 +49,7 @@ class Engine:
         context: int,
         budget: Budget,
         guessing: Guessing = OFF,
+        draft: Draft | None = None,
     ) -> None:
         self.decoder = decoder
         self.pool = pool
@@ -73,6 +57,7 @@ class Engine:
         self.context = context
         self.budget = budget
         self.guessing = guessing
+        self.draft = draft
         self.waiting: deque[Generate] = deque()
         self.verdicts_waiting: deque[Verdict] = deque()
         self._streams: list[Stream] = []
@@ -130,7 +115,8 @@ class Engine:
 
     def go_on_like(self, fresh: Self) -> None:
         """Compute with another engine's decoder of the same model, from the next step on; nobody loses anything."""
-        self.decoder, self.budget, self.guessing = fresh.decoder, fresh.budget, fresh.guessing
+        self.decoder, self.draft = fresh.decoder, fresh.draft
+        self.budget, self.guessing = fresh.budget, fresh.guessing
         self.pool.convert(fresh.pool.shape)
 
     def take_events(self) -> list[Event]:
@@ -200,18 +186,30 @@ class Engine:
             if count:
                 verdict.pack(batch, count)
                 aboard.append(verdict)
+        guesses = self._guess()
         for stream, count in zip(self._streams, stream_counts, strict=True):
             if count:
-                stream.pack(batch, count, self._guess(stream) if stream.pending == 1 else ())
+                stream.pack(batch, count, guesses.get(stream, ()))
                 aboard.append(stream)
         return batch, aboard
 
-    def _guess(self, stream: Stream) -> list[int]:
-        """Tokens to check in advance: only while rows are cheap, and no more than may still be drawn."""
-        if len(self._streams) > self.guessing.most_streams:
-            return []
-        left = stream.request.max_new_tokens - stream.counts.generated - 1
-        return propose(stream.tokens, min(left, stream.trust.most(self.guessing.most_tokens)))
+    def _guess(self) -> dict[Stream, list[int]]:
+        """Tokens to check in advance, where that is worth their rows."""
+        streams = [stream for stream in self._streams if stream.pending == 1]
+        most, least = self.guessing.most, self.guessing.least_chance(len(streams))
+        drafted = self._draft(streams, most, least)
+        return {
+            stream: stream.choose(stream.recall.propose(stream.tokens, most, least), drafted.get(stream, ()))
+            for stream in streams
+        }
+
+    def _draft(self, streams: Sequence[Stream], most: int, least: float) -> dict[Stream, list[Guess]]:
+        states = {stream: stream.state for stream in streams if stream.state is not None and stream.left > 0}
+        if self.draft is None or not states:
+            return {}
+        last = [stream.tokens[-1] for stream in states]
+        guesses = self.draft.propose(torch.stack(list(states.values())), last, most=most, least_chance=least)
+        return dict(zip(states, guesses, strict=True))
 
     def _deliver(self, aboard: Iterable[Stream | Scoring | Reading], states: Tensor) -> None:
         """Keep constant starts, judge what can be judged, draw what can be drawn."""
@@ -234,7 +232,8 @@ class Engine:
     def _score(self, running: Scoring, own: Tensor, states: Tensor) -> None:
         """log p(first token) + log p(the others | those before), for each candidate."""
         candidates = running.request.candidates
-        totals = self.decoder.scores(own, [candidate[0] for candidate in candidates])[0].tolist()
+        first = torch.tensor([candidate[0] for candidate in candidates])
+        totals = (own @ self.decoder.output_rows(first).T)[0].tolist()
         for index, (candidate, rows) in enumerate(zip(candidates, running.branches, strict=True)):
             if rows:
                 log_probabilities = self.decoder.logits(states[list(rows)]).log_softmax(dim=1)
@@ -252,14 +251,14 @@ class Engine:
 
     def _draw(self, streams: Sequence[Stream], states: Tensor) -> None:
         """Draw a token for every row. What was drawn behind a wrong guess does not count."""
-        logits = self.decoder.logits(states[[row for stream in streams for row in stream.wanted]])
+        states = states[[row for stream in streams for row in stream.wanted]]
+        logits = self.decoder.logits(states)
         rows = [row for stream in streams for row in stream.rows()]
-        drawn = iter(sample(logits, rows, self.decoder.top))
+        drawn = sample(logits, rows, self.decoder.top)
+        first = 0
         for stream in streams:
-            tokens = list(islice(drawn, len(stream.wanted)))
-            right = stream.right_guesses(tokens)
-            stream.trust.learn(len(stream.guesses), right)
-            self._append(stream, tokens[: right + 1])
+            own = slice(first, first := first + len(stream.wanted))
+            self._append(stream, stream.accept(drawn[own], states[own]))
 
     def _append(self, stream: Stream, tokens: Sequence[int]) -> None:
         """New tokens, up to the end of the answer. Keys and values of wrong guesses are dropped."""

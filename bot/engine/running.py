@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from torch import Tensor
 
 from bot.engine.decoder import Batch, Span
-from bot.engine.guess import Trust
+from bot.engine.guess import Guess, Recall
 from bot.engine.kv import Slot
 from bot.engine.requests import Counts, Generate, Read, Request, Score
 from bot.engine.sampling import Row
@@ -47,10 +47,22 @@ class Running(Generic[R]):
 
 @dataclass(eq=False, slots=True)
 class Stream(Running[Generate]):
-    """A Generate. `guesses` are fed behind its last token."""
+    """A Generate. `guesses` are fed behind its last token, which was drawn from `state`, float32 [hidden]."""
 
     guesses: Sequence[int] = ()
-    trust: Trust = field(default_factory=Trust)
+    recalled: bool = False
+    recall: Recall = field(default_factory=Recall)
+    state: Tensor | None = None
+
+    @property
+    def left(self) -> int:
+        """How many tokens may still be drawn behind the next."""
+        return self.request.max_new_tokens - self.counts.generated - 1
+
+    def choose(self, recalled: Sequence[Guess], drafted: Sequence[Guess]) -> list[int]:
+        """The tokens to check, of those whose first is more probable."""
+        self.recalled = bool(recalled) and (not drafted or recalled[0].chance >= drafted[0].chance)
+        return [guess.token for guess in (recalled if self.recalled else drafted)[: max(self.left, 0)]]
 
     def pack(self, batch: Batch, count: int, guesses: Sequence[int]) -> None:
         """Join the pass; the last token of what is known wants a successor, and so does every guess."""
@@ -66,10 +78,14 @@ class Stream(Running[Generate]):
         for length in range(len(self.tokens), len(self.tokens) + len(self.wanted)):
             yield Row(self.request.sampling, length, seen[:length])
 
-    def right_guesses(self, drawn: Sequence[int]) -> int:
-        """How many guesses from the first on were drawn; `drawn` has one token more than there are guesses."""
+    def accept(self, drawn: Sequence[int], states: Tensor) -> Sequence[int]:
+        """What was drawn up to behind the last right guess, of one token more than were guessed, and from which states."""
         wrong = (place for place, guess in enumerate(self.guesses) if guess != drawn[place])
-        return next(wrong, len(self.guesses))
+        right = next(wrong, len(self.guesses))
+        if self.recalled:
+            self.recall.learn(len(self.guesses), right)
+        self.state = states[right]
+        return drawn[: right + 1]
 
 
 @dataclass(eq=False, slots=True)

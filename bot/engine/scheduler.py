@@ -15,14 +15,15 @@ USUAL_VERDICT = 128
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What a forward pass takes here, in seconds: with one row, for each further row once there are many, and for
+    """What a forward pass takes here, in seconds: with one row, for each row of many, for each token that such a row
 
-    each token that such a row looks back on.
+    looks back on, and `more_s` for each row after the first.
     """
 
     step_s: float
     row_s: float
     past_s: float = 0.0
+    more_s: float = 0.0
 
 
 class Pending(NamedTuple):

@@ -14,12 +14,14 @@ import torch
 
 from bot.engine.backend import Backend, Place, Wanted, open_at_once, open_backend, open_compiled
 from bot.engine.calibration import measure
+from bot.engine.draft import Draft
+from bot.engine.guess import Guessing
 from bot.engine.kv import Pool
-from bot.engine.loop import Engine, Guessing
+from bot.engine.loop import Engine
 from bot.engine.native import library
 from bot.engine.native.compilation import Compilation, NotCompiled
 from bot.engine.scheduler import Budget, Costs
-from bot.model import manifest, probes
+from bot.model import drafts, manifest, probes
 from bot.model.memory import give_back
 from bot.model.probes import Probe
 from bot.model.tokens import PromptEncoder
@@ -33,7 +35,7 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
     """What LocalModel may use. `memory_bytes` caps keys and values; `threads` 0 means one per core;
-    `fitted` is the folder of the probes. Without `library_cache` nothing is compiled.
+    `fitted` and `drafts` are the folders of what is fitted to models. Without `library_cache` nothing is compiled.
     """
 
     weights: Wanted = "auto"
@@ -43,6 +45,7 @@ class LocalSettings:
     waiting: int = 64
     memory_bytes: int = 512 << 20
     fitted: Path = probes.FOLDER
+    drafts: Path = drafts.FOLDER
     library_cache: Path | None = field(default_factory=lambda: Path(tempfile.gettempdir()) / "tandem")
 
     @property
@@ -53,7 +56,7 @@ class LocalSettings:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A model folder, loaded: what makes an engine, what makes token ids, and the model's probes."""
+    """A model folder, loaded: what makes an engine, what makes token ids, and what was fitted to the model."""
 
     settings: LocalSettings
     place: Place
@@ -61,6 +64,7 @@ class Parts:
     costs: Costs
     encoder: PromptEncoder
     probes: Sequence[Probe] = ()
+    draft: Draft | None = None
 
 
 def load_parts(folder: Path, settings: LocalSettings, *, patient: bool = True) -> Parts:
@@ -75,7 +79,9 @@ def load_parts(folder: Path, settings: LocalSettings, *, patient: bool = True) -
     log.info("the model runs on %d threads with %s (%s)", settings.cores, backend.name, backend.reason)
     about = manifest.read(folder)
     fitted = list(probes.load(about.checksum, settings.fitted)) if about else []
-    parts = Parts(settings, place, backend, _costs(backend, settings), PromptEncoder(folder), fitted)
+    guessing = drafts.load(about.checksum, settings.drafts) if about else None
+    draft = Draft.pack(guessing, backend.forward) if guessing else None
+    parts = Parts(settings, place, backend, _costs(backend, settings), PromptEncoder(folder), fitted, draft)
     give_back()
     return parts
 
@@ -100,7 +106,8 @@ def compiled(parts: Parts, compilation: Compilation) -> Backend:
 
 def with_backend(parts: Parts, backend: Backend) -> Parts:
     """The same model, computed with another backend, which is measured: nothing else should run now."""
-    return replace(parts, backend=backend, costs=_costs(backend, parts.settings))
+    draft = Draft.pack(parts.draft.weights, backend.forward) if parts.draft else None
+    return replace(parts, backend=backend, costs=_costs(backend, parts.settings), draft=draft)
 
 
 def _costs(backend: Backend, settings: LocalSettings) -> Costs:
@@ -119,6 +126,7 @@ def make_engine(parts: Parts) -> Engine:
         context=settings.context,
         budget=Budget.for_costs(parts.costs),
         guessing=Guessing.for_costs(parts.costs),
+        draft=parts.draft,
     )
 
 

@@ -87,6 +87,19 @@ class Decoder {
     return place_ <= region_ + size_ ? place : nullptr;
   }
 
+  // Somebody else's matrix, in memory of its own; returns its number.
+  int add(const int8_t* values, const float* scale, const float* bias, int outputs, int inputs) {
+    auto& memory = added_memory_.emplace_back(Linear::bytes(outputs, inputs));
+    added_.emplace_back().pack(threads_, values, scale, bias, outputs, inputs, false, memory.data());
+    return static_cast<int>(added_.size()) - 1;
+  }
+
+  // out [rows, outputs] of matrix `number` of those that were added, and x [rows, inputs].
+  void multiply_added(int number, const float* x, int rows, float* out) {
+    quantize(x, rows, added_[number].inputs);
+    multiply_into(added_[number], rows, out);
+  }
+
   // The layers from `first` up to `end` over x [rows, hidden], which is changed. Cosine and sine are [rows, head_dim / 2].
   void pass(int first, int end, float* x, int rows, const float* cosine, const float* sine, const Span* spans,
             int span_count) {
@@ -229,6 +242,8 @@ class Decoder {
   Threads threads_;
   std::vector<Layer> layers_;
   Linear head_;
+  std::vector<Linear> added_;
+  std::vector<std::vector<int8_t>> added_memory_;
   std::vector<float> norm_, qkv_, query_, attended_, gated_;
   std::vector<Span> spans_;
   std::vector<int> span_of_;
@@ -311,6 +326,13 @@ void tandem_states(Decoder* decoder, const float* x, const int32_t* rows, int32_
 }
 void tandem_logits(Decoder* decoder, const float* states, int32_t rows, float* out) {
   decoder->logits(states, rows, out);
+}
+int32_t tandem_add_linear(Decoder* decoder, const int8_t* values, const float* scale, const float* bias, int32_t outputs,
+                          int32_t inputs) {
+  return decoder->add(values, scale, bias, outputs, inputs);
+}
+void tandem_multiply(Decoder* decoder, int32_t number, const float* x, int32_t rows, float* out) {
+  decoder->multiply_added(number, x, rows, out);
 }
 
 void tandem_top(Decoder* decoder, const float* logits, int32_t rows, int32_t width, int32_t count, float* best,

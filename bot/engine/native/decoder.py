@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Callable, Sequence
+from functools import partial
 from weakref import finalize
 
 import torch
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 from bot.engine.checkpoint import WeightSource
 from bot.engine.decoder import Architecture, Batch, Span, nobody
 from bot.engine.kv import Shape
-from bot.engine.linear import Weight
+from bot.engine.linear import Product, Weight
 from bot.engine.native import library
 
 KINDS = {"qkv": 0, "attention_out": 1, "gate_up": 2, "down": 3, "head": 4}
@@ -45,7 +46,7 @@ class NativeDecoder:
     def forward(self, batch: Batch, early: Callable[[Tensor], None] = nobody) -> Tensor:
         """See Forward."""
         tokens, positions = batch.tokens(), batch.positions()
-        x = F.embedding(tokens, self._embedding).float()
+        x = self.embed(tokens)
         cos, sin = self._cos[positions], self._sin[positions]
         layers, left = self.architecture.layers, batch.early_rows
         states = torch.empty(len(batch.wanted), self.architecture.hidden)
@@ -87,9 +88,24 @@ class NativeDecoder:
         )
         return values, places
 
-    def scores(self, states: Tensor, tokens: Sequence[int]) -> Tensor:
+    def embed(self, tokens: Tensor) -> Tensor:
         """See Forward."""
-        return states @ self._output_embedding[list(tokens)].float().T
+        return F.embedding(tokens, self._embedding).float()
+
+    def output_rows(self, tokens: Tensor) -> Tensor:
+        """See Forward."""
+        return F.embedding(tokens, self._output_embedding).float()
+
+    def product(self, weight: Weight) -> Product:
+        """See Forward."""
+        number = _hand_over(weight, partial(self._library.tandem_add_linear, self._decoder))
+        return partial(self._multiply, number, len(weight.values))
+
+    def _multiply(self, number: int, outputs: int, x: Tensor) -> Tensor:
+        x = x.contiguous()
+        out = torch.empty(len(x), outputs)
+        self._library.tandem_multiply(self._decoder, number, x.data_ptr(), len(x), out.data_ptr())
+        return out
 
 
 def supports(architecture: Architecture, compiled: ctypes.CDLL) -> str:
@@ -136,22 +152,18 @@ def _fill(compiled: ctypes.CDLL, checkpoint: WeightSource, vocabulary: int, thre
 
 
 def _set_linear(compiled: ctypes.CDLL, decoder: int, layer: int, kind: int, weight: Weight) -> None:
+    if _hand_over(weight, partial(compiled.tandem_set_linear, decoder, layer, kind)):
+        raise MemoryError("the weights are larger than announced")
+
+
+def _hand_over(weight: Weight, take: Callable[[int, int, int | None, int, int], int]) -> int:
+    """What `take` returns for a weight in int8: where values, scales and bias are, outputs and inputs."""
     weight = weight.quantized()
     assert weight.scale is not None
     values, scale = weight.values.contiguous(), weight.scale.contiguous()
     bias = None if weight.bias is None else weight.bias.contiguous()
-    bias_address = None if bias is None else bias.data_ptr()
-    failed = compiled.tandem_set_linear(
-        decoder,
-        layer,
-        kind,
-        values.data_ptr(),
-        scale.data_ptr(),
-        bias_address,
-        *values.shape,
-    )
-    if failed:
-        raise MemoryError("the weights are larger than announced")
+    outputs, inputs = values.shape
+    return take(values.data_ptr(), scale.data_ptr(), None if bias is None else bias.data_ptr(), outputs, inputs)
 
 
 def _spans(spans: Sequence[Span]) -> "ctypes.Array[library.Span]":
