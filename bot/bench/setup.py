@@ -11,7 +11,7 @@ from bot.config import Config
 from bot.dispatch import sampling
 from bot.model.tokens import PromptEncoder
 
-PATHS = ("library_cache", "fitted")
+PATHS = ("library_cache", "fitted", "drafts")
 """Of LocalSettings: text on the way to a process."""
 
 

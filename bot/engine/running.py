@@ -79,7 +79,10 @@ class Stream(Running[Generate]):
             yield Row(self.request.sampling, length, seen[:length])
 
     def accept(self, drawn: Sequence[int], states: Tensor) -> Sequence[int]:
-        """What was drawn up to behind the last right guess, of one token more than were guessed, and from which states."""
+        """What counts of `drawn`, one token more than were guessed: all up to the first behind the right guesses.
+
+        `states` are those that the tokens were drawn from.
+        """
         wrong = (place for place, guess in enumerate(self.guesses) if guess != drawn[place])
         right = next(wrong, len(self.guesses))
         if self.recalled:

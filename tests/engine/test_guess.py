@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.engine.guess import Trust, propose
-from bot.engine.loop import OFF, Guessing
+from bot.engine.guess import OFF, Guessing, Recall
 from bot.engine.requests import Generate
 from bot.engine.sampling import SamplingParameters
+from bot.engine.scheduler import Costs
 
-GUESSING = Guessing(most_tokens=5, most_streams=4)
+GUESSING = Guessing(most=5, row=0.01)
 
 
 def count_steps(run, *requests):
@@ -66,17 +66,24 @@ def test_a_stop_token_among_right_guesses_ends_the_answer(harness, prompt):
         assert run.tokens(again) == run.reference(again.tokens, 3)
 
 
+def looked_up(tokens, most):
+    return [guess.token for guess in Recall().propose(tokens, most, 0.0)]
+
+
 def test_the_newest_occurrence_of_the_longest_ending_is_continued():
-    assert propose([1, 2, 3, 9, 1, 2, 3, 8, 1, 2, 3], 2) == [8, 1]
-    assert propose([7, 2, 3, 9, 5, 1, 2, 3, 8, 6, 7, 2, 3], 1) == [9]
-    assert propose([1, 2, 3, 4], 3) == []
-    assert propose([1, 2, 1, 2], 0) == []
-    assert propose([], 3) == []
+    assert looked_up([1, 2, 3, 9, 1, 2, 3, 8, 1, 2, 3], 2) == [8, 1]
+    assert looked_up([7, 2, 3, 9, 5, 1, 2, 3, 8, 6, 7, 2, 3], 1) == [9]
+    assert looked_up([1, 2, 3, 4], 3) == []
+    assert looked_up([1, 2, 1, 2], 0) == []
+    assert looked_up([], 3) == []
 
 
-@given(st.lists(st.integers(0, 3), max_size=40), st.integers(0, 6))
-def test_a_guess_is_always_something_that_stood_behind_the_same_ending(tokens, most):
-    guess = propose(tokens, most)
+@given(st.lists(st.integers(0, 3), max_size=40), st.integers(0, 6), st.integers(0, 40))
+def test_a_guess_is_always_something_that_stood_behind_the_same_ending(tokens, most, known):
+    recall = Recall()
+    recall.propose(tokens[:known], most, 0.0)
+    guess = [guess.token for guess in recall.propose(tokens, most, 0.0)]
+    assert guess == looked_up(tokens, most)
     assert len(guess) <= most
     if guess:
         ending = tokens[-2:]
@@ -84,12 +91,22 @@ def test_a_guess_is_always_something_that_stood_behind_the_same_ending(tokens, m
         assert ending + guess in joined
 
 
-def test_trust_falls_with_wrong_guesses_and_comes_back():
-    trust = Trust()
-    assert trust.most(4) == 4
+def test_what_was_said_before_is_trusted_while_it_comes_again():
+    recall, text = Recall(), [1, 2, 3, 4, 5, 1, 2]
+    assert len(recall.propose(text, 4, 0.1)) == 3
+    for _ in range(5):
+        recall.learn(4, 0)
+    assert len(recall.propose(text, 4, 0.1)) == 1
+    for _ in range(15):
+        recall.learn(4, 0)
+    assert recall.propose(text, 4, 0.1) == []
     for _ in range(10):
-        trust.learn(4, 0)
-    assert trust.most(4) == 0
-    for _ in range(10):
-        trust.learn(1, 1)
-    assert trust.most(4) == 4
+        recall.learn(3, 3)
+    assert len(recall.propose(text, 4, 0.1)) == 4
+
+
+def test_a_guess_must_be_the_likelier_the_more_people_are_answered():
+    # A step with one row takes 16 ms here, and every further row 1 ms.
+    guessing = Guessing.for_costs(Costs(0.016, 0.002, more_s=0.001))
+    chances = [guessing.least_chance(streams) for streams in (1, 4, 16)]
+    assert chances == pytest.approx([1 / 17, 1 / 5, 1 / 2])

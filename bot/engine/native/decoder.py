@@ -163,7 +163,9 @@ def _hand_over(weight: Weight, take: Callable[[int, int, int | None, int, int], 
     values, scale = weight.values.contiguous(), weight.scale.contiguous()
     bias = None if weight.bias is None else weight.bias.contiguous()
     outputs, inputs = values.shape
-    return take(values.data_ptr(), scale.data_ptr(), None if bias is None else bias.data_ptr(), outputs, inputs)
+    return take(
+        values.data_ptr(), scale.data_ptr(), None if bias is None else bias.data_ptr(), outputs, inputs
+    )
 
 
 def _spans(spans: Sequence[Span]) -> "ctypes.Array[library.Span]":
