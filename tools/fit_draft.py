@@ -37,8 +37,8 @@ HELD_OUT = 12
 """Topics of each language that nothing is fitted to."""
 
 AT_ONCE = 32
-RANK, GUESSABLE, DEPTH = 512, 8192, 3
-EPOCHS, BATCH, LEARNING_RATE = 6, 2048, 1e-3
+RANK, GUESSABLE, DEPTH = 512, 8192, 2
+EPOCHS, BATCH, LEARNING_RATE = 6, 256, 1e-3
 CHANCES = (0.3, 0.5, 0.7, 0.9)
 
 
