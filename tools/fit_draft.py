@@ -19,13 +19,14 @@ from torch.nn.functional import cross_entropy, linear
 
 from bot.config import Chat, cache_home
 from bot.engine.decoder import Forward
-from bot.engine.draft import DraftWeights, next_states
+from bot.engine.draft import DraftWeights
 from bot.engine.guess import OFF
 from bot.engine.linear import Weight
 from bot.engine.loop import Engine
 from bot.engine.requests import Generate
 from bot.engine.running import Stream
 from bot.engine.sampling import SamplingParameters
+from bot.engine.successor import next_states
 from bot.model import drafts, manifest
 from bot.model.api import ChatMessage
 from bot.model.catalogue import DEFAULT

@@ -12,6 +12,9 @@ from bot.engine.scheduler import Costs
 ROWS = 32
 """Many enough that reading the weights is no longer what takes the time."""
 
+DRAWING = 16
+"""As many rows as a busy step draws tokens from."""
+
 PAST = 1024
 """Tokens that rows look back on, to see what that costs."""
 
@@ -25,9 +28,9 @@ def measure(forward: Forward, context: int, clock: Callable[[], float] = time.pe
     slot = pool.take([0] * (past + rows), 0)
     slot.data.zero_()
 
-    def seconds(count: int, start: int = 0) -> float:
+    def seconds(count: int, start: int = 0, wanted: int = 1) -> float:
         batch = Batch()
-        batch.add(Span(slot, [0] * count, start, start), wanted=1)
+        batch.add(Span(slot, [0] * count, start, start), wanted)
         best = float("inf")
         for _ in range(2):
             begun = clock()
@@ -37,5 +40,6 @@ def measure(forward: Forward, context: int, clock: Callable[[], float] = time.pe
 
     one, fresh, late = seconds(1), seconds(rows), seconds(rows, past)
     past_s = max(late - fresh, 0.0) / rows / past
-    more_s = max(fresh - one, 0.0) / (rows - 1)
+    drawing = seconds(DRAWING, wanted=DRAWING)
+    more_s = max(drawing - one, 0.0) / (DRAWING - 1)
     return Costs(one, fresh / rows, past_s, more_s)

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bot.engine.kv import Shape, Slot
-from bot.engine.linear import Linear, Product, Weight
+from bot.engine.linear import Linear
+from bot.engine.successor import Successor, SuccessorWeights, TorchSuccessor
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +163,8 @@ class Forward(Protocol):
         """The head's rows of a few tokens, float32 [tokens, hidden]: times a state, their logits."""
         ...
 
-    def product(self, weight: Weight) -> Product:
-        """With somebody else's weight, in the format of the decoder's own; it lives as long as the decoder."""
+    def successor(self, weights: SuccessorWeights) -> Successor:
+        """A draft's network in the format of the decoder's own weights; it lives as long as the decoder."""
         ...
 
 
@@ -220,9 +221,10 @@ class Decoder:
         """See Forward."""
         return F.embedding(tokens, self.weights.output_embedding).float()
 
-    def product(self, weight: Weight) -> Product:
+    def successor(self, weights: SuccessorWeights) -> Successor:
         """See Forward."""
-        return type(self.weights.head).pack(weight)
+        pack = type(self.weights.head).pack
+        return TorchSuccessor(pack(weights.inner), pack(weights.outer), pack(weights.head))
 
     def _norm(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
         return F.rms_norm(x, (x.shape[-1],), weight, self.architecture.norm_epsilon)

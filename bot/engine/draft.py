@@ -1,8 +1,6 @@
-"""A draft: a small network that guesses how an answer goes on, to be checked in the same forward pass.
+"""A draft: guesses how an answer goes on with a small network, to be checked in the same forward pass.
 
-Hydra heads (Ankner et al. 2024), with one network for all places: the state that a token was drawn from and the
-token itself make the state that the next is drawn from, without any of the model's layers. A few thousand rows of the
-model's own head then tell which token that is. A guess costs a row and never changes what is drawn.
+A guess costs a row and never changes what is drawn. See successor.py for the network.
 """
 
 from collections.abc import Sequence
@@ -11,17 +9,17 @@ from typing import Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from bot.engine.decoder import Forward
 from bot.engine.guess import Guess
-from bot.engine.linear import Product, Weight
+from bot.engine.linear import Weight
+from bot.engine.successor import Successor, SuccessorWeights
 
 
 @dataclass(frozen=True, slots=True)
 class DraftWeights:
-    """What is fitted. `inner` is [rank, 2 · hidden] and `outer` [hidden, rank]; `guessable` are token ids, and `other`,
-    float32 [hidden], is the row of the head that stands for all the rest.
+    """What is fitted: `inner` and `outer` of the network, and of its head `guessable`, token ids, whose rows are the
+    model's own, and `other`, float32 [hidden], the row that stands for all other tokens.
     """
 
     inner: Weight
@@ -32,20 +30,18 @@ class DraftWeights:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A draft in the format of the decoder that it guesses for."""
+    """A draft, ready to guess for a decoder."""
 
     weights: DraftWeights
     decoder: Forward
-    inner: Product
-    outer: Product
-    head: Product
+    successor: Successor
 
     @classmethod
     def pack(cls, weights: DraftWeights, decoder: Forward) -> Self:
-        """Bring the weights and the guessable rows of the head into order."""
-        rows = torch.cat((decoder.output_rows(weights.guessable), weights.other[None]))
-        inner, outer, head = (decoder.product(one) for one in (weights.inner, weights.outer, Weight(rows)))
-        return cls(weights, decoder, inner, outer, head)
+        """Bring the weights and the guessable rows of the head into the decoder's format."""
+        head = torch.cat((decoder.output_rows(weights.guessable), weights.other[None]))
+        network = SuccessorWeights(weights.inner, weights.outer, Weight(head))
+        return cls(weights, decoder, decoder.successor(network))
 
     def propose(
         self, states: Tensor, tokens: Sequence[int], *, most: int, least_chance: float
@@ -55,28 +51,16 @@ class Draft:
         A guess less probable than `least_chance` ends its row.
         """
         found: list[list[Guess]] = [[] for _ in tokens]
-        going_on, last, chances = list(range(len(tokens))), torch.tensor(tokens), torch.ones(len(tokens))
+        going_on, last, so_far = list(range(len(tokens))), torch.tensor(tokens), torch.ones(len(tokens))
         for _ in range(most):
-            states = next_states(states, self.decoder.embed(last), self.inner, self.outer)
-            logits = self.head(states)
-            highest, places = logits[:, :-1].max(1)
-            chances = chances * (highest - logits.logsumexp(1)).exp()
-            last = self.weights.guessable[places]
-            likely = (chances >= least_chance).nonzero().flatten()
+            states, places, chances = self.successor(states, self.decoder.embed(last))
+            so_far *= chances
+            likely = (so_far >= least_chance).nonzero().flatten()
             going_on = [going_on[row] for row in likely.tolist()]
             if not going_on:
                 break
-            states, last, chances = states[likely], last[likely], chances[likely]
-            for row, token, chance in zip(going_on, last.tolist(), chances.tolist(), strict=True):
+            states, so_far = states[likely], so_far[likely]
+            last = self.weights.guessable[places[likely]]
+            for row, token, chance in zip(going_on, last.tolist(), so_far.tolist(), strict=True):
                 found[row].append(Guess(token, chance))
         return found
-
-
-def next_states(states: Tensor, embeddings: Tensor, inner: Product, outer: Product) -> Tensor:
-    """What the model's state will be like behind a token, by the state that it was drawn from: [rows, hidden] all."""
-    both = torch.cat((_norm(states), _norm(embeddings)), dim=1)
-    return states + outer(F.silu(inner(both)))
-
-
-def _norm(x: Tensor) -> Tensor:
-    return F.rms_norm(x, (x.shape[-1],))

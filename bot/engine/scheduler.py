@@ -17,7 +17,7 @@ USUAL_VERDICT = 128
 class Costs:
     """What a forward pass takes here, in seconds: with one row, for each row of many, for each token that such a row
 
-    looks back on, and `more_s` for each row after the first.
+    looks back on, and `more_s` for each row after the first when all of them draw a token.
     """
 
     step_s: float

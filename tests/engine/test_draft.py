@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, linear
 
-from bot.engine.draft import Draft, DraftWeights, next_states
+from bot.engine.draft import Draft, DraftWeights
 from bot.engine.guess import OFF, Guessing
 from bot.engine.linear import Weight
 from bot.engine.loop import Engine
 from bot.engine.requests import Generate, Tokens
 from bot.engine.sampling import SamplingParameters
+from bot.engine.successor import next_states
 from bot.model import drafts
 from bot.model.api import ChatMessage
 from bot.model.parts import LocalSettings, load_parts, make_engine
@@ -69,8 +70,8 @@ def count_steps(run, *requests):
     return steps
 
 
-# Only the compiled library computes a row to the bit the same in any company; float32 rounds a little differently, which
-# a draw at the border of two tokens may notice.
+# Only the compiled library computes a row to the bit the same in any company. float32 rounds a little differently,
+# which a draw at the border of two tokens may notice.
 @pytest.mark.parametrize(("weights", "temperature"), [("fp32", 0.0), ("native", 0.0), ("native", 0.8)])
 def test_answers_are_the_same_with_and_without_a_draft(harness, prompt, weights, temperature):
     drawn = SamplingParameters(temperature=temperature, top_k=8, repetition_penalty=1.05, seed=9)

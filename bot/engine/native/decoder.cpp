@@ -47,6 +47,31 @@ inline void rotate(float* x, const float* cosine, const float* sine, int dim) {
   }
 }
 
+// The network of a draft, with the memory of its matrices.
+struct Successor {
+  Linear inner, outer, head;
+  std::vector<int8_t> memory[3];
+
+  void set(Threads& threads, int kind, const int8_t* values, const float* scale, const float* bias, int outputs, int inputs) {
+    Linear* all[] = {&inner, &outer, &head};
+    memory[kind].resize(Linear::bytes(outputs, inputs));
+    all[kind]->pack(threads, values, scale, bias, outputs, inputs, false, memory[kind].data());
+  }
+};
+constexpr float kSuccessorEpsilon = 1e-6f;
+
+// The place of the largest of all values but the last, and its probability among all of them.
+inline void likeliest(const float* logits, int n, int64_t& place, float& chance) {
+  place = std::max_element(logits, logits + n - 1) - logits;
+  const float highest = logits[place];
+  Vec totals{};
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) totals += exp(load(logits + i) - highest);
+  float total = sum(totals);
+  for (; i < n; ++i) total += std::exp(logits[i] - highest);
+  chance = 1 / total;
+}
+
 class Decoder {
  public:
   Decoder(const Shape& shape, size_t weight_bytes)
@@ -87,17 +112,35 @@ class Decoder {
     return place_ <= region_ + size_ ? place : nullptr;
   }
 
-  // Somebody else's matrix, in memory of its own; returns its number.
-  int add(const int8_t* values, const float* scale, const float* bias, int outputs, int inputs) {
-    auto& memory = added_memory_.emplace_back(Linear::bytes(outputs, inputs));
-    added_.emplace_back().pack(threads_, values, scale, bias, outputs, inputs, false, memory.data());
-    return static_cast<int>(added_.size()) - 1;
+  // The networks of drafts; returns the number of a new one.
+  int add_successor() {
+    successors_.emplace_back();
+    return static_cast<int>(successors_.size()) - 1;
   }
+  Successor& successor(int number) { return successors_[number]; }
 
-  // out [rows, outputs] of matrix `number` of those that were added, and x [rows, inputs].
-  void multiply_added(int number, const float* x, int rows, float* out) {
-    quantize(x, rows, added_[number].inputs);
-    multiply_into(added_[number], rows, out);
+  // One step of bot/engine/successor.py: states [rows, hidden] become the next ones.
+  void succeed(const Successor& network, float* states, const float* embeddings, int rows, int64_t* places,
+               float* chances) {
+    const int hidden = shape_.hidden, rank = network.inner.outputs, outputs = network.head.outputs;
+    grow(both_, static_cast<size_t>(rows) * 2 * hidden);
+    grow(inside_, static_cast<size_t>(rows) * rank);
+    grow(logits_, static_cast<size_t>(rows) * outputs);
+    each_row(rows, 2 * hidden, [&](int row) {
+      const size_t first = static_cast<size_t>(row) * hidden;
+      rms_norm(states + first, nullptr, hidden, kSuccessorEpsilon, &both_[2 * first]);
+      rms_norm(embeddings + first, nullptr, hidden, kSuccessorEpsilon, &both_[2 * first + hidden]);
+    });
+    quantize(both_.data(), rows, 2 * hidden);
+    multiply_into(network.inner, rows, inside_.data());
+    for (int i = 0; i < rows * rank; ++i) inside_[i] /= 1 + std::exp(-inside_[i]);
+    quantize(inside_.data(), rows, rank);
+    multiply_onto(network.outer, rows, states);
+    quantize(states, rows, hidden);
+    multiply_into(network.head, rows, logits_.data());
+    each_row(rows, outputs, [&](int row) {
+      likeliest(&logits_[static_cast<size_t>(row) * outputs], outputs, places[row], chances[row]);
+    });
   }
 
   // The layers from `first` up to `end` over x [rows, hidden], which is changed. Cosine and sine are [rows, head_dim / 2].
@@ -145,8 +188,12 @@ class Decoder {
     multiply_onto(layer.down, rows, x);
   }
 
+  template <class Vector>
+  static void grow(Vector& v, size_t n) {
+    if (v.size() < n) v.resize(n);
+  }
+
   void prepare(int rows) {
-    const auto grow = [](auto& v, size_t n) { if (v.size() < n) v.resize(n); };
     grow(qkv_, static_cast<size_t>(rows) * qkv_width());
     grow(query_, static_cast<size_t>(rows) * width());
     grow(attended_, static_cast<size_t>(rows) * width());
@@ -242,9 +289,8 @@ class Decoder {
   Threads threads_;
   std::vector<Layer> layers_;
   Linear head_;
-  std::vector<Linear> added_;
-  std::vector<std::vector<int8_t>> added_memory_;
-  std::vector<float> norm_, qkv_, query_, attended_, gated_;
+  std::vector<Successor> successors_;
+  std::vector<float> norm_, qkv_, query_, attended_, gated_, both_, inside_, logits_;
   std::vector<Span> spans_;
   std::vector<int> span_of_;
   std::vector<Task> tasks_;
@@ -327,12 +373,15 @@ void tandem_states(Decoder* decoder, const float* x, const int32_t* rows, int32_
 void tandem_logits(Decoder* decoder, const float* states, int32_t rows, float* out) {
   decoder->logits(states, rows, out);
 }
-int32_t tandem_add_linear(Decoder* decoder, const int8_t* values, const float* scale, const float* bias, int32_t outputs,
-                          int32_t inputs) {
-  return decoder->add(values, scale, bias, outputs, inputs);
+int32_t tandem_add_successor(Decoder* decoder) { return decoder->add_successor(); }
+int32_t tandem_set_successor(Decoder* decoder, int32_t number, int32_t kind, const int8_t* values, const float* scale,
+                             const float* bias, int32_t outputs, int32_t inputs) {
+  decoder->successor(number).set(decoder->threads(), kind, values, scale, bias, outputs, inputs);
+  return 0;
 }
-void tandem_multiply(Decoder* decoder, int32_t number, const float* x, int32_t rows, float* out) {
-  decoder->multiply_added(number, x, rows, out);
+void tandem_succeed(Decoder* decoder, int32_t number, float* states, const float* embeddings, int32_t rows,
+                    int64_t* places, float* chances) {
+  decoder->succeed(decoder->successor(number), states, embeddings, rows, places, chances);
 }
 
 void tandem_top(Decoder* decoder, const float* logits, int32_t rows, int32_t width, int32_t count, float* best,

@@ -12,8 +12,9 @@ from torch.nn import functional as F
 from bot.engine.checkpoint import WeightSource
 from bot.engine.decoder import Architecture, Batch, Span, nobody
 from bot.engine.kv import Shape
-from bot.engine.linear import Product, Weight
+from bot.engine.linear import Weight
 from bot.engine.native import library
+from bot.engine.successor import Successor, Successors, SuccessorWeights
 
 KINDS = {"qkv": 0, "attention_out": 1, "gate_up": 2, "down": 3, "head": 4}
 """Numbers of the matrices of a layer in the library; 4 is the head, and the norm behind the last layer."""
@@ -96,16 +97,21 @@ class NativeDecoder:
         """See Forward."""
         return F.embedding(tokens, self._output_embedding).float()
 
-    def product(self, weight: Weight) -> Product:
+    def successor(self, weights: SuccessorWeights) -> Successor:
         """See Forward."""
-        number = _hand_over(weight, partial(self._library.tandem_add_linear, self._decoder))
-        return partial(self._multiply, number, len(weight.values))
+        number: int = self._library.tandem_add_successor(self._decoder)
+        for kind, weight in enumerate((weights.inner, weights.outer, weights.head)):
+            _hand_over(weight, partial(self._library.tandem_set_successor, self._decoder, number, kind))
+        return partial(self._succeed, number)
 
-    def _multiply(self, number: int, outputs: int, x: Tensor) -> Tensor:
-        x = x.contiguous()
-        out = torch.empty(len(x), outputs)
-        self._library.tandem_multiply(self._decoder, number, x.data_ptr(), len(x), out.data_ptr())
-        return out
+    def _succeed(self, number: int, states: Tensor, embeddings: Tensor) -> Successors:
+        states = states.contiguous().clone()
+        places, chances = torch.empty(len(states), dtype=torch.int64), torch.empty(len(states))
+        self._library.tandem_succeed(
+            self._decoder, number, states.data_ptr(), embeddings.data_ptr(), len(states),
+            places.data_ptr(), chances.data_ptr(),
+        )  # fmt: skip
+        return Successors(states, places, chances)
 
 
 def supports(architecture: Architecture, compiled: ctypes.CDLL) -> str:

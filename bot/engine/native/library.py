@@ -60,8 +60,12 @@ _FUNCTIONS = {
     "tandem_states": (None, (c_void_p, c_void_p, c_void_p, c_int32, c_int32, c_void_p)),
     "tandem_top": (None, (c_void_p, c_void_p, c_int32, c_int32, c_int32, c_void_p, c_void_p)),
     "tandem_logits": (None, (c_void_p, c_void_p, c_int32, c_void_p)),
-    "tandem_add_linear": (c_int32, (c_void_p, c_void_p, c_void_p, c_void_p, c_int32, c_int32)),
-    "tandem_multiply": (None, (c_void_p, c_int32, c_void_p, c_int32, c_void_p)),
+    "tandem_add_successor": (c_int32, (c_void_p,)),
+    "tandem_set_successor": (
+        c_int32,
+        (c_void_p, c_int32, c_int32, c_void_p, c_void_p, c_void_p, c_int32, c_int32),
+    ),
+    "tandem_succeed": (None, (c_void_p, c_int32, c_void_p, c_void_p, c_int32, c_void_p, c_void_p)),
 }
 
 
