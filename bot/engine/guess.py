@@ -6,7 +6,7 @@ follow again. A guess never changes what is drawn. Pure.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 from bot.engine.scheduler import Costs
 
@@ -48,6 +48,33 @@ class Guessing:
 OFF = Guessing(0, 1.0)
 
 
+class Source(Protocol):
+    """Where guesses came from, and what learns from them."""
+
+    def learn(self, guesses: Sequence[Guess], right: int) -> None:
+        """Some guesses were checked: the first `right` came true, and the next, if there was one, did not."""
+        ...
+
+
+@dataclass(slots=True)
+class Belief:
+    """How far a draft can be believed: how many of its guesses came true, and by their chances should have."""
+
+    kept: float = 10.0
+    promised: float = 10.0
+    MEMORY = 0.98
+
+    @property
+    def factor(self) -> float:
+        """What a chance is worth."""
+        return min(self.kept / self.promised, 1.0)
+
+    def learn(self, guesses: Sequence[Guess], right: int) -> None:
+        """See Source."""
+        self.kept = self.MEMORY * self.kept + right
+        self.promised = self.MEMORY * self.promised + sum(guess.chance for guess in guesses)
+
+
 @dataclass(slots=True)
 class Recall:
     """What followed the endings of a growing text when they occurred last, and how often that came again lately."""
@@ -71,9 +98,9 @@ class Recall:
                 return [guess for guess in guesses if guess.chance >= least_chance]
         return []
 
-    def learn(self, guessed: int, right: int) -> None:
-        """Some guesses were checked: the first `right` came true, and the next, if there was one, did not."""
-        for came_true in [True] * right + [False] * (guessed > right):
+    def learn(self, guesses: Sequence[Guess], right: int) -> None:
+        """See Source."""
+        for came_true in [True] * right + [False] * (len(guesses) > right):
             self.rate = self.MEMORY * self.rate + (1 - self.MEMORY) * came_true
 
     def _index(self, tokens: Sequence[int]) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bot.engine.decoder import Batch, Forward
 from bot.engine.draft import Draft
-from bot.engine.guess import OFF, Guess, Guessing
+from bot.engine.guess import OFF, Belief, Guess, Guessing
 from bot.engine.kv import Pool, PoolExhausted
 from bot.engine.requests import (
     Counts,
@@ -35,6 +35,9 @@ from bot.engine.requests import (
 from bot.engine.running import Reading, Scoring, Stream
 from bot.engine.sampling import sample
 from bot.engine.scheduler import Budget, Pending, schedule
+
+RARE = 0.25
+"""So probable are few guesses of a draft: where they must be, asking it takes longer than its guesses save."""
 
 
 class Engine:
@@ -58,6 +61,7 @@ class Engine:
         self.budget = budget
         self.guessing = guessing
         self.draft = draft
+        self.belief = Belief()
         self.waiting: deque[Generate] = deque()
         self.verdicts_waiting: deque[Verdict] = deque()
         self._streams: list[Stream] = []
@@ -186,29 +190,30 @@ class Engine:
             if count:
                 verdict.pack(batch, count)
                 aboard.append(verdict)
-        guesses = self._guess()
+        self._guess()
         for stream, count in zip(self._streams, stream_counts, strict=True):
             if count:
-                stream.pack(batch, count, guesses.get(stream, ()))
+                stream.pack(batch, count)
                 aboard.append(stream)
         return batch, aboard
 
-    def _guess(self) -> dict[Stream, list[int]]:
+    def _guess(self) -> None:
         """Tokens to check in advance, where that is worth their rows."""
         streams = [stream for stream in self._streams if stream.pending == 1]
         most, least = self.guessing.most, self.guessing.least_chance(len(streams))
         drafted = self._draft(streams, most, least)
-        return {
-            stream: stream.choose(stream.recall.propose(stream.tokens, most, least), drafted.get(stream, ()))
-            for stream in streams
-        }
+        for stream in streams:
+            recalled = stream.recall.propose(stream.tokens, most, least)
+            stream.guess(recalled, drafted.get(stream, ()), self.belief)
 
     def _draft(self, streams: Sequence[Stream], most: int, least: float) -> dict[Stream, list[Guess]]:
         states = {stream: stream.state for stream in streams if stream.state is not None and stream.left > 0}
-        if self.draft is None or not states:
+        if self.draft is None or not states or least > RARE:
             return {}
         last = [stream.tokens[-1] for stream in states]
-        guesses = self.draft.propose(torch.stack(list(states.values())), last, most=most, least_chance=least)
+        guesses = self.draft.propose(
+            torch.stack(list(states.values())), last, most=most, least_chance=least / self.belief.factor
+        )
         return dict(zip(states, guesses, strict=True))
 
     def _deliver(self, aboard: Iterable[Stream | Scoring | Reading], states: Tensor) -> None:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from torch import Tensor
 
 from bot.engine.decoder import Batch, Span
-from bot.engine.guess import Guess, Recall
+from bot.engine.guess import Belief, Guess, Recall, Source
 from bot.engine.kv import Slot
 from bot.engine.requests import Counts, Generate, Read, Request, Score
 from bot.engine.sampling import Row
@@ -49,8 +49,8 @@ class Running(Generic[R]):
 class Stream(Running[Generate]):
     """A Generate. `guesses` are fed behind its last token, which was drawn from `state`, float32 [hidden]."""
 
-    guesses: Sequence[int] = ()
-    recalled: bool = False
+    guesses: Sequence[Guess] = ()
+    source: Source | None = None
     recall: Recall = field(default_factory=Recall)
     state: Tensor | None = None
 
@@ -59,22 +59,23 @@ class Stream(Running[Generate]):
         """How many tokens may still be drawn behind the next."""
         return self.request.max_new_tokens - self.counts.generated - 1
 
-    def choose(self, recalled: Sequence[Guess], drafted: Sequence[Guess]) -> list[int]:
-        """The tokens to check, of those whose first is more probable."""
-        self.recalled = bool(recalled) and (not drafted or recalled[0].chance >= drafted[0].chance)
-        return [guess.token for guess in (recalled if self.recalled else drafted)[: max(self.left, 0)]]
+    def guess(self, recalled: Sequence[Guess], drafted: Sequence[Guess], belief: Belief) -> None:
+        """Check those whose first is more probable, and no more than may still be drawn."""
+        drafts = bool(drafted) and (not recalled or drafted[0].chance * belief.factor > recalled[0].chance)
+        self.guesses = (drafted if drafts else recalled)[: max(self.left, 0)]
+        self.source = belief if drafts else self.recall
 
-    def pack(self, batch: Batch, count: int, guesses: Sequence[int]) -> None:
+    def pack(self, batch: Batch, count: int) -> None:
         """Join the pass; the last token of what is known wants a successor, and so does every guess."""
         span, last = self.feed(count)
-        self.guesses = guesses
+        guesses = [guess.token for guess in self.guesses]
         self.feeding = [*self.feeding, *guesses]
         batch_span = Span(span.slot, self.feeding, span.start, span.context)
         self.wanted = batch.add(batch_span, wanted=1 + len(guesses) if last else 0)
 
     def rows(self) -> Iterator[Row]:
         """What the sampler must know of each wanted row: as if the guesses before it had been drawn."""
-        seen = [*self.tokens, *self.guesses]
+        seen = [*self.tokens, *(guess.token for guess in self.guesses)]
         for length in range(len(self.tokens), len(self.tokens) + len(self.wanted)):
             yield Row(self.request.sampling, length, seen[:length])
 
@@ -83,11 +84,11 @@ class Stream(Running[Generate]):
 
         `states` are those that the tokens were drawn from.
         """
-        wrong = (place for place, guess in enumerate(self.guesses) if guess != drawn[place])
+        wrong = (place for place, guess in enumerate(self.guesses) if guess.token != drawn[place])
         right = next(wrong, len(self.guesses))
-        if self.recalled:
-            self.recall.learn(len(self.guesses), right)
-        self.state = states[right]
+        if self.source and self.guesses:
+            self.source.learn(self.guesses, right)
+        self.guesses, self.state = (), states[right]
         return drawn[: right + 1]
 
 

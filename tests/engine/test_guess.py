@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.engine.guess import OFF, Guessing, Recall
+from bot.engine.guess import OFF, Belief, Guess, Guessing, Recall
 from bot.engine.requests import Generate
 from bot.engine.sampling import SamplingParameters
 from bot.engine.scheduler import Costs
@@ -95,13 +95,13 @@ def test_what_was_said_before_is_trusted_while_it_comes_again():
     recall, text = Recall(), [1, 2, 3, 4, 5, 1, 2]
     assert len(recall.propose(text, 4, 0.1)) == 3
     for _ in range(5):
-        recall.learn(4, 0)
+        recall.learn([Guess(1, 0.5)] * 4, 0)
     assert len(recall.propose(text, 4, 0.1)) == 1
     for _ in range(15):
-        recall.learn(4, 0)
+        recall.learn([Guess(1, 0.5)] * 4, 0)
     assert recall.propose(text, 4, 0.1) == []
     for _ in range(10):
-        recall.learn(3, 3)
+        recall.learn([Guess(1, 0.5)] * 3, 3)
     assert len(recall.propose(text, 4, 0.1)) == 4
 
 
@@ -110,3 +110,15 @@ def test_a_guess_must_be_the_likelier_the_more_people_are_answered():
     guessing = Guessing.for_costs(Costs(0.016, 0.002, more_s=0.001))
     chances = [guessing.least_chance(streams) for streams in (1, 4, 16)]
     assert chances == pytest.approx([1 / 17, 1 / 5, 1 / 2])
+
+
+def test_a_draft_that_promised_too_much_is_believed_less():
+    belief = Belief()
+    assert belief.factor == 1
+    for _ in range(200):
+        belief.learn([Guess(1, 0.8), Guess(2, 0.6)], 1)
+        belief.learn([Guess(1, 0.6)], 0)
+    assert belief.factor == pytest.approx(0.5, abs=0.05)
+    for _ in range(400):
+        belief.learn([Guess(1, 0.6)], 1)
+    assert belief.factor == 1
