@@ -13,6 +13,9 @@ from bot.engine.scheduler import Costs
 LONGEST, SHORTEST = 4, 2
 """Lengths of the endings that are looked up, in tokens."""
 
+LOOKBACK = 2048
+"""Tokens of what stands there at first that are known, newest first."""
+
 MOST = 4
 """Tokens that are guessed at once, at most."""
 
@@ -58,16 +61,20 @@ class Source(Protocol):
 
 @dataclass(slots=True)
 class Belief:
-    """How far a draft can be believed: how many of its guesses came true, and by their chances should have."""
+    """How far a draft can be believed: how many of its guesses came true, and by their chances should have.
+
+    Never so little that nothing is guessed any more, and nothing learned.
+    """
 
     kept: float = 10.0
     promised: float = 10.0
     MEMORY = 0.98
+    LEAST = 0.3
 
     @property
     def factor(self) -> float:
         """What a chance is worth."""
-        return min(self.kept / self.promised, 1.0)
+        return min(max(self.kept / self.promised, self.LEAST), 1.0)
 
     def learn(self, guesses: Sequence[Guess], right: int) -> None:
         """See Source."""
@@ -105,7 +112,7 @@ class Recall:
 
     def _index(self, tokens: Sequence[int]) -> None:
         """Every ending that has something behind it; the newest counts."""
-        for end in range(self.indexed, len(tokens)):
+        for end in range(max(self.indexed, len(tokens) - LOOKBACK), len(tokens)):
             for length in range(SHORTEST, min(LONGEST, end) + 1):
                 self.ends[tuple(tokens[end - length : end])] = end
         self.indexed = len(tokens)

@@ -119,6 +119,9 @@ def test_a_draft_that_promised_too_much_is_believed_less():
         belief.learn([Guess(1, 0.8), Guess(2, 0.6)], 1)
         belief.learn([Guess(1, 0.6)], 0)
     assert belief.factor == pytest.approx(0.5, abs=0.05)
+    for _ in range(2000):
+        belief.learn([Guess(1, 0.6)], 0)
+    assert belief.factor == Belief.LEAST
     for _ in range(400):
         belief.learn([Guess(1, 0.6)], 1)
     assert belief.factor == 1
