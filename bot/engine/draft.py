@@ -37,10 +37,10 @@ class Draft:
     successor: Successor
 
     @classmethod
-    def pack(cls, weights: DraftWeights, decoder: Forward) -> Self:
-        """Bring the weights and the guessable rows of the head into the decoder's format."""
-        head = torch.cat((decoder.output_rows(weights.guessable), weights.other[None]))
-        network = SuccessorWeights(weights.inner, weights.outer, Weight(head))
+    def pack(cls, weights: DraftWeights, rows: Tensor, decoder: Forward) -> Self:
+        """Bring the weights and the head's guessable `rows`, float32, into the decoder's format."""
+        head = Weight(torch.cat((rows, weights.other[None])))
+        network = SuccessorWeights(weights.inner, weights.outer, head)
         return cls(weights, decoder, decoder.successor(network))
 
     def propose(

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import torch
 
+from bot.engine import checkpoint
 from bot.engine.backend import Backend, Place, Wanted, open_at_once, open_backend, open_compiled
 from bot.engine.calibration import measure
-from bot.engine.draft import Draft
+from bot.engine.draft import Draft, DraftWeights
 from bot.engine.guess import Guessing
 from bot.engine.kv import Pool
 from bot.engine.loop import Engine
@@ -80,7 +81,7 @@ def load_parts(folder: Path, settings: LocalSettings, *, patient: bool = True) -
     about = manifest.read(folder)
     fitted = list(probes.load(about.checksum, settings.fitted)) if about else []
     guessing = drafts.load(about.checksum, settings.drafts) if about else None
-    draft = Draft.pack(guessing, backend.forward) if guessing else None
+    draft = _draft(guessing, place, backend) if guessing else None
     parts = Parts(settings, place, backend, _costs(backend, settings), PromptEncoder(folder), fitted, draft)
     give_back()
     return parts
@@ -106,8 +107,15 @@ def compiled(parts: Parts, compilation: Compilation) -> Backend:
 
 def with_backend(parts: Parts, backend: Backend) -> Parts:
     """The same model, computed with another backend, which is measured: nothing else should run now."""
-    draft = Draft.pack(parts.draft.weights, backend.forward) if parts.draft else None
+    draft = _draft(parts.draft.weights, parts.place, backend) if parts.draft else None
     return replace(parts, backend=backend, costs=_costs(backend, parts.settings), draft=draft)
+
+
+def _draft(weights: DraftWeights, place: Place, backend: Backend) -> Draft:
+    """Its rows of the head come from files that are closed again: what is mapped counts as memory once it was read."""
+    with checkpoint.opened(place.folder, None) as source:
+        rows = source.output_embedding()[weights.guessable].float()
+    return Draft.pack(weights, rows, backend.forward)
 
 
 def _costs(backend: Backend, settings: LocalSettings) -> Costs:

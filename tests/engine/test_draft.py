@@ -28,6 +28,11 @@ def random_weights(guessable):
     return DraftWeights(Weight(inner), Weight(outer), torch.tensor(guessable), torch.zeros(HIDDEN))
 
 
+def packed(weights, run):
+    decoder = run.engine.decoder
+    return Draft.pack(weights, decoder.output_rows(weights.guessable), decoder)
+
+
 class Recording(Engine):
     """Keeps the states that tokens were drawn from."""
 
@@ -80,7 +85,7 @@ def test_answers_are_the_same_with_and_without_a_draft(harness, prompt, weights,
     for guessing in (OFF, EVERYTHING):
         run = harness("qwen2.5", weights)
         run.engine.guessing = guessing
-        run.engine.draft = Draft.pack(random_weights(range(10, 200)), run.engine.decoder)
+        run.engine.draft = packed(random_weights(range(10, 200)), run)
         requests = [Generate(text, max_new_tokens=60, sampling=drawn) for text in texts]
         run.run(*requests)
         found.append([run.tokens(request) for request in requests])
@@ -95,7 +100,7 @@ def test_right_guesses_save_steps_and_stop_tokens_and_limits_hold(harness, promp
     answer = plain.tokens(request)
     run = harness("qwen2.5", weights)
     run.engine.guessing = Guessing(most=3, row=0.1)
-    run.engine.draft = Draft.pack(learned, run.engine.decoder)
+    run.engine.draft = packed(learned, run)
     again = Generate(text, max_new_tokens=100)
     assert count_steps(run, again) < 70
     assert run.tokens(again) == answer
@@ -113,7 +118,7 @@ def test_right_guesses_save_steps_and_stop_tokens_and_limits_hold(harness, promp
 
 def test_only_guesses_that_are_probable_enough_are_checked(harness, prompt):
     run = harness("qwen2.5")
-    draft = Draft.pack(random_weights(range(10, 200)), run.engine.decoder)
+    draft = packed(random_weights(range(10, 200)), run)
     states, tokens = torch.randn(5, HIDDEN) * 3, [1, 2, 3, 4, 5]
     everything = draft.propose(states, tokens, most=3, least_chance=0.0)
     assert [len(row) for row in everything] == [3] * 5
@@ -127,8 +132,7 @@ def test_only_guesses_that_are_probable_enough_are_checked(harness, prompt):
 
 def test_chances_are_those_of_float32(harness):
     exact, native = (
-        Draft.pack(random_weights(range(10, 200)), harness("qwen2.5", weights).engine.decoder)
-        for weights in ("fp32", "native")
+        packed(random_weights(range(10, 200)), harness("qwen2.5", weights)) for weights in ("fp32", "native")
     )
     states, tokens = torch.randn(4, HIDDEN, generator=torch.Generator().manual_seed(1)) * 3, [7, 8, 9, 10]
     for one, other in zip(

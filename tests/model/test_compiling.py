@@ -102,7 +102,7 @@ async def test_it_answers_before_and_after_and_says_what_changed(
         model.clear()
         after, _ = await answer(model)
     told = [record.getMessage() for record in caplog.records]
-    assert any(f"with {first} (native is not compiled yet)" in line for line in told)
+    assert any(f"with {first} (native is not compiled yet" in line for line in told)
     assert any("goes on with native (compiled for" in line for line in told)
     assert len(list((settings.library_cache or Path()).iterdir())) == 1
     # The next start has it from the beginning.

@@ -33,6 +33,7 @@ TYPED = [
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def model(real_model_folder):
     async with LocalModel.opened(real_model_folder, LocalSettings(threads=1)) as opened:
+        await opened.settled()  # what is compiled reads a prompt of its own
         yield opened
 
 
