@@ -1,4 +1,4 @@
-"""Fits the draft of the default model: `python tools/fit_draft.py` (most of an hour on two cores).
+"""Fits the draft of the default model: `python tools/fit_draft.py` (half an hour on two cores).
 
 The model answers questions as it does in a chat, with the bot's own prompt and sampling, and a small network learns to
 tell from the state and the token of each step what it says next. Answers about some topics are never fitted to: on
@@ -119,7 +119,8 @@ def main() -> None:
     asked, held_out = (list(questions(chance, held_out=held_out)) for held_out in (False, True))
     arguments.cache.mkdir(parents=True, exist_ok=True)
     known = answers(parts, asked[: arguments.answers], arguments.cache / f"known-{arguments.answers}.pt")
-    unknown = answers(parts, held_out[: arguments.answers // 10], arguments.cache / "unknown.pt")
+    few = arguments.answers // 10
+    unknown = answers(parts, held_out[:few], arguments.cache / f"unknown-{few}.pt")
     torch.set_num_threads(settings.cores)
     network = fit(parts.backend.forward, known, unknown)
     drafts.save(network.weights(), found.checksum, drafts.FOLDER / f"{DEFAULT.name}.safetensors")
@@ -215,7 +216,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--answers", type=int, default=3000, help="how many questions are answered")
+    parser.add_argument("--answers", type=int, default=1200, help="how many questions are answered")
     parser.add_argument("--cache", type=Path, default=cache_home() / "draft", help="where answers are kept")
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""A draft: guesses how an answer goes on with a small network, to be checked in the same forward pass.
+"""A draft: a small network guesses how an answer goes on, to be checked in the same forward pass.
 
 A guess costs a row and never changes what is drawn. See successor.py for the network.
 """

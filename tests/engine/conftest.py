@@ -65,12 +65,18 @@ class Harness:
         self.network = network
         self.events: list[Event] = []
 
-    def run(self, *requests: Request) -> None:
-        """Submit and step until nothing is left to do; the pool's books must balance after every step."""
+    def run(self, *requests: Request) -> int:
+        """Submit and step until nothing is left to do; the pool's books must balance after every step.
+
+        Returns the number of steps.
+        """
         for request in requests:
             self.engine.submit(request)
+        steps = 0
         while self.engine.busy:
             self.step()
+            steps += 1
+        return steps
 
     def step(self) -> list[Event]:
         """One step."""

@@ -65,16 +65,6 @@ def fitted_weights(run, request):
     return DraftWeights(Weight(inner.detach()), Weight(outer.detach()), guessable, torch.zeros(HIDDEN))
 
 
-def count_steps(run, *requests):
-    for request in requests:
-        run.engine.submit(request)
-    steps = 0
-    while run.engine.busy:
-        run.step()
-        steps += 1
-    return steps
-
-
 # Only the compiled library computes a row to the bit the same in any company. float32 rounds a little differently,
 # which a draw at the border of two tokens may notice.
 @pytest.mark.parametrize(("weights", "temperature"), [("fp32", 0.0), ("native", 0.0), ("native", 0.8)])
@@ -102,7 +92,7 @@ def test_right_guesses_save_steps_and_stop_tokens_and_limits_hold(harness, promp
     run.engine.guessing = Guessing(most=3, row=0.1)
     run.engine.draft = packed(learned, run)
     again = Generate(text, max_new_tokens=100)
-    assert count_steps(run, again) < 70
+    assert run.run(again) < 70
     assert run.tokens(again) == answer
     for length in (1, 2, 3, 50):
         short = Generate(text, max_new_tokens=length)

@@ -12,16 +12,6 @@ from bot.engine.scheduler import Costs
 GUESSING = Guessing(most=5, row=0.01)
 
 
-def count_steps(run, *requests):
-    for request in requests:
-        run.engine.submit(request)
-    steps = 0
-    while run.engine.busy:
-        run.step()
-        steps += 1
-    return steps
-
-
 @pytest.mark.parametrize("weights", ["fp32", "torch", "native"])
 @pytest.mark.parametrize("temperature", [0.0, 0.3, 0.8])
 def test_answers_are_the_same_with_and_without_guesses(harness, prompt, weights, temperature):
@@ -43,7 +33,7 @@ def test_a_text_that_repeats_itself_takes_fewer_steps(harness, prompt):
     for guessing in (OFF, GUESSING):
         run = harness("qwen2.5")
         run.engine.guessing = guessing
-        steps[guessing] = count_steps(run, Generate(text, max_new_tokens=200))
+        steps[guessing] = run.run(Generate(text, max_new_tokens=200))
     assert steps[GUESSING] < 0.9 * steps[OFF]
 
 
