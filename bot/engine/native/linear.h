@@ -54,6 +54,8 @@ typedef float Floats __attribute__((vector_size(4 * kOutputs)));
 // Outputs of a tile: two vectors of sums for each row, so that every activation word is used twice.
 constexpr int kTile = 2 * kOutputs;
 constexpr int kStep = kOutputs * kGroup;
+// Words of a tile in one line of memory: a tile is whole lines, and each is fetched once.
+constexpr int kLine = 64, kLineWords = std::max(1, kLine / (2 * kStep));
 
 // kGroup weights of each of kOutputs outputs, ready to be multiplied.
 #if defined(__AVX512VNNI__)
@@ -83,7 +85,10 @@ inline Weights load_weights(const int8_t* p) {
 inline Sums dot(Sums sums, Weights weights, const Activation* word) {
   int32_t bits;
   std::memcpy(&bits, word, 4);
-  return sums + (Sums)_mm256_madd_epi16(weights, _mm256_set1_epi32(bits));
+  sums += (Sums)_mm256_madd_epi16(weights, _mm256_set1_epi32(bits));
+  // Without this gcc 12 adds products up before they meet the sums, for which it runs out of registers.
+  asm("" : "+x"(sums));
+  return sums;
 }
 #else
 // Stored with kOffset added, so unsigned where there is one.
@@ -169,15 +174,19 @@ struct Linear {
   std::vector<float> scale, bias;
 
   static int count_tiles(int outputs) { return (outputs + kTile - 1) / kTile; }
+  static int count_words(int inputs) {
+    constexpr int kLineInputs = kLineWords * kGroup;
+    return (inputs + kLineInputs - 1) / kLineInputs * kLineWords;
+  }
   static size_t bytes(int outputs, int inputs) {
-    return static_cast<size_t>(count_tiles(outputs)) * ((inputs + kGroup - 1) / kGroup) * 2 * kStep;
+    return static_cast<size_t>(count_tiles(outputs)) * count_words(inputs) * 2 * kStep;
   }
 
   // values [n, k], scale [n] and bias [n] or null; `place` has room for bytes(n, k). With `halves` a tile holds
   // kOutputs of the first half of the outputs and the same of the second; n is then a multiple of kTile.
   void pack(Threads& threads, const int8_t* values, const float* scales, const float* biases, int n, int k,
             bool halves, int8_t* place) {
-    outputs = n, inputs = k, tiles = count_tiles(n), words = (k + kGroup - 1) / kGroup;
+    outputs = n, inputs = k, tiles = count_tiles(n), words = count_words(k);
     scale.assign(tiles * kTile, 0), bias = scale;
     weights = place;
     threads.loop(tiles, [&](int tile) {
@@ -201,7 +210,7 @@ struct Linear {
 // The weights that a thread needs next, on their way from main memory while it computes others: the passes of several
 // groups of rows over one tile fetch the next tile together, so memory never rests. Up to kFewRows rows wait for nothing
 // but memory and want the first-level cache, more want the second.
-constexpr int kFewRows = 2, kFewAhead = 8192, kLine = 64;
+constexpr int kFewRows = 2, kFewAhead = 8192;
 struct Ahead {
   const int8_t *next, *end;
 
@@ -211,11 +220,11 @@ struct Ahead {
     next = begin + pass * share, end = begin + std::min((pass + 1) * share, size);
   }
 
-  // As much as a word of weights takes.
+  // As much as a line of words takes.
   template <int kRows>
   void fetch() {
     constexpr int kHint = kRows <= kFewRows ? 3 : 2;
-    for (int bytes = 0; bytes < 2 * kStep; bytes += kLine) {
+    for (int bytes = 0; bytes < kLineWords * 2 * kStep; bytes += kLine) {
       __builtin_prefetch(next, 0, kHint);
       next = std::min(next + kLine, end);
     }
@@ -233,11 +242,13 @@ inline void compute_tile(const Linear& w, int tile, const Quantized& x, int row,
     Sums sums[kRows][2];
     for (int r = 0; r < kRows; ++r) sums[r][0] = sums[r][1] = Sums{} + (kOffset ? x.start[(row + r) * blocks + block] : 0);
     const int end = kOneBlock ? w.words : std::min(w.words, (block + 1) * (kBlock / kGroup));
-    for (int word = block * (kBlock / kGroup); word < end; ++word, weights += 2 * kStep, words += kGroup) {
+    for (int word = block * (kBlock / kGroup); word < end; word += kLineWords) {
       ahead.fetch<kRows>();
-      const Weights columns[2] = {load_weights(weights), load_weights(weights + kStep)};
-      for (int r = 0; r < kRows; ++r)
-        for (int p = 0; p < 2; ++p) sums[r][p] = dot(sums[r][p], columns[p], words + r * x.stride);
+      for (int i = 0; i < kLineWords; ++i, weights += 2 * kStep, words += kGroup) {
+        const Weights columns[2] = {load_weights(weights), load_weights(weights + kStep)};
+        for (int r = 0; r < kRows; ++r)
+          for (int p = 0; p < 2; ++p) sums[r][p] = dot(sums[r][p], columns[p], words + r * x.stride);
+      }
     }
     for (int r = 0; r < kRows; ++r)
       for (int p = 0; p < 2; ++p)
@@ -268,7 +279,7 @@ inline void last_rows(int rows, const Linear& w, int tile, const Quantized& x, i
 template <class Emit>
 void multiply(Threads& threads, const Linear& w, const Quantized& x, int rows, Emit&& emit) {
   // As many rows as the registers hold sums for: totals may wait in memory.
-  constexpr int kRows = kOutputs == 16 ? 8 : kOneBlock ? 4 : 2;
+  constexpr int kRows = kOutputs == 16 ? 8 : kOneBlock ? 6 : 2;
   // Enough weights per task to hide what a task costs, few enough that all threads end together.
   constexpr int kTaskBytes = 1 << 16;
   // Rows whose activations stay in the second-level cache while the tiles of a task pass over them.
