@@ -16,7 +16,7 @@ from bot.model.catalogue import DEFAULT
 from bot.model.parts import LocalSettings, load_parts, make_engine
 from bot.model.weights import ensure
 
-USERS = (1, 1, 1, 2, 4, 8)
+USERS = (1, 1, 1, 2, 3, 4, 8)
 NEW_TOKENS, TURNS = 96, 2
 
 

@@ -7,7 +7,7 @@ import torch
 
 from bot.engine.decoder import Batch, Forward, Span
 from bot.engine.kv import Pool
-from bot.engine.scheduler import Costs
+from bot.engine.scheduler import FEW, Costs
 
 ROWS = 32
 """Many enough that reading the weights is no longer what takes the time."""
@@ -40,6 +40,6 @@ def measure(forward: Forward, context: int, clock: Callable[[], float] = time.pe
 
     one, fresh, late = seconds(1), seconds(rows), seconds(rows, past)
     past_s = max(late - fresh, 0.0) / rows / past
-    drawing = seconds(DRAWING, wanted=DRAWING)
-    more_s = max(drawing - one, 0.0) / (DRAWING - 1)
-    return Costs(one, fresh / rows, past_s, more_s)
+    few, drawing = seconds(FEW, wanted=FEW), seconds(DRAWING, wanted=DRAWING)
+    few_s, more_s = max(few - one, 0.0) / (FEW - 1), max(drawing - few, 0.0) / (DRAWING - FEW)
+    return Costs(one, fresh / rows, past_s, few_s, more_s)

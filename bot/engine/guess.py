@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, Self
 
-from bot.engine.scheduler import Costs
+from bot.engine.scheduler import FEW, Costs
 
 LONGEST, SHORTEST = 4, 2
 """Lengths of the endings that are looked up, in tokens."""
@@ -29,30 +29,58 @@ class Guess(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Guessing:
-    """How many tokens are guessed at once; `row` is what one more row costs, as a share of a step with one."""
+    """How many tokens are guessed at once. `few` and `more` are what one more row costs, up to FEW rows and beyond,
+
+    as shares of a step with one.
+    """
 
     most: int
-    row: float
+    few: float
+    more: float
 
     @classmethod
     def for_costs(cls, costs: Costs) -> Self:
         """As this machine computes."""
-        return cls(MOST, costs.more_s / costs.step_s)
+        return cls(MOST, costs.few_s / costs.step_s, costs.more_s / costs.step_s)
 
-    def least_chance(self, streams: int) -> float:
-        """From which chance on a guess brings more tokens per second than its row costs, beside so many streams.
+    def least_chance(self, rows: int, tokens: float) -> float:
+        """From which chance on a guess is worth a row: it brings more tokens per second.
 
-        A step takes 1 + row · streams and brings a token for each of them; one more row must not bring less.
+        A step with `rows` brings `tokens`; one more row must not bring less for the time that it takes.
         """
-        rows = self.row * streams
-        return rows / (1 + rows)
+        return self._row(rows) * tokens / self._step(rows)
+
+    def worthwhile(self, rows: int, chances: Sequence[Sequence[float]]) -> list[int]:
+        """How many of each stream's guesses to check, in a step with `rows` of which one is each stream's own.
+
+        The likeliest first, whosever they are. Behind a guess none has a better chance.
+        """
+        counts, tokens = [0] * len(chances), float(len(chances))
+        places = [(stream, place) for stream, own in enumerate(chances) for place in range(len(own))]
+        for stream, place in sorted(places, key=lambda at: (-chances[at[0]][at[1]], at[1])):
+            chance = chances[stream][place]
+            if chance < self.least_chance(rows, tokens):
+                break
+            counts[stream], rows, tokens = place + 1, rows + 1, tokens + chance
+        return counts
+
+    def _row(self, rows: int) -> float:
+        return self.few if rows < FEW else self.more
+
+    def _step(self, rows: int) -> float:
+        return 1 + self.few * max(min(rows, FEW) - 1, 0) + self.more * max(rows - FEW, 0)
 
 
-OFF = Guessing(0, 1.0)
+OFF = Guessing(0, 1.0, 1.0)
 
 
 class Source(Protocol):
     """Where guesses came from, and what learns from them."""
+
+    @property
+    def factor(self) -> float:
+        """What the chance that it gives a guess is worth."""
+        ...
 
     def learn(self, guesses: Sequence[Guess], right: int) -> None:
         """Some guesses were checked: the first `right` came true, and the next, if there was one, did not."""
@@ -73,7 +101,7 @@ class Belief:
 
     @property
     def factor(self) -> float:
-        """What a chance is worth."""
+        """See Source."""
         return min(max(self.kept / self.promised, self.LEAST), 1.0)
 
     def learn(self, guesses: Sequence[Guess], right: int) -> None:
@@ -89,6 +117,7 @@ class Recall:
     rate: float = 0.5
     ends: dict[tuple[int, ...], int] = field(default_factory=dict)
     indexed: int = 0
+    factor: float = 1.0
     MEMORY = 0.9
 
     def propose(self, tokens: Sequence[int], most: int, least_chance: float) -> list[Guess]:

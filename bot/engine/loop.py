@@ -190,21 +190,24 @@ class Engine:
             if count:
                 verdict.pack(batch, count)
                 aboard.append(verdict)
-        self._guess()
+        self._guess(sum(verdict_counts) + sum(stream_counts))
         for stream, count in zip(self._streams, stream_counts, strict=True):
             if count:
                 stream.pack(batch, count)
                 aboard.append(stream)
         return batch, aboard
 
-    def _guess(self) -> None:
-        """Tokens to check in advance, where that is worth their rows."""
+    def _guess(self, rows: int) -> None:
+        """Tokens to check in advance, where that is worth their rows in a step that has so many without them."""
         streams = [stream for stream in self._streams if stream.pending == 1]
-        most, least = self.guessing.most, self.guessing.least_chance(len(streams))
+        most, least = self.guessing.most, self.guessing.least_chance(rows, len(streams))
         drafted = self._draft(streams, most, least)
         for stream in streams:
             recalled = stream.recall.propose(stream.tokens, most, least)
             stream.guess(recalled, drafted.get(stream, ()), self.belief)
+        counts = self.guessing.worthwhile(rows, [stream.chances for stream in streams])
+        for stream, count in zip(streams, counts, strict=True):
+            stream.guesses = stream.guesses[:count]
 
     def _draft(self, streams: Sequence[Stream], most: int, least: float) -> dict[Stream, list[Guess]]:
         states = {stream: stream.state for stream in streams if stream.state is not None and stream.left > 0}

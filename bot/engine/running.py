@@ -59,6 +59,11 @@ class Stream(Running[Generate]):
         """How many tokens may still be drawn behind the next."""
         return self.request.max_new_tokens - self.counts.generated - 1
 
+    @property
+    def chances(self) -> list[float]:
+        """How probable each guess is, by what its source was worth so far."""
+        return [guess.chance * self.source.factor for guess in self.guesses] if self.source else []
+
     def guess(self, recalled: Sequence[Guess], drafted: Sequence[Guess], belief: Belief) -> None:
         """Check those whose first is more probable, and no more than may still be drawn."""
         drafts = bool(drafted) and (not recalled or drafted[0].chance * belief.factor > recalled[0].chance)

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
+FEW = 6
+"""Rows that take little more than one, for reading the weights takes the time: by a pass of the native library."""
+
 USUAL_VERDICT = 128
 """Tokens that the verdict of a message of usual length takes when nothing of its prompt is known yet."""
 
@@ -17,12 +20,13 @@ USUAL_VERDICT = 128
 class Costs:
     """What a forward pass takes here, in seconds: with one row, for each row of many, for each token that such a row
 
-    looks back on, and `more_s` for each row after the first when all of them draw a token.
+    looks back on; and where all rows draw a token, `few_s` for each from the second to the FEWth, `more_s` for others.
     """
 
     step_s: float
     row_s: float
     past_s: float = 0.0
+    few_s: float = 0.0
     more_s: float = 0.0
 
 

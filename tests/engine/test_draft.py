@@ -18,7 +18,7 @@ from bot.model.api import ChatMessage
 from bot.model.parts import LocalSettings, load_parts, make_engine
 
 HIDDEN, RANK = 64, 32
-EVERYTHING = Guessing(most=4, row=0.0)
+EVERYTHING = Guessing(most=4, few=0.0, more=0.0)
 
 
 def random_weights(guessable):
@@ -89,7 +89,7 @@ def test_right_guesses_save_steps_and_stop_tokens_and_limits_hold(harness, promp
     learned = fitted_weights(plain, request := Generate(text, max_new_tokens=100))
     answer = plain.tokens(request)
     run = harness("qwen2.5", weights)
-    run.engine.guessing = Guessing(most=3, row=0.1)
+    run.engine.guessing = Guessing(most=3, few=0.1, more=0.1)
     run.engine.draft = packed(learned, run)
     again = Generate(text, max_new_tokens=100)
     assert run.run(again) < 70
@@ -153,7 +153,7 @@ def test_the_default_models_draft_saves_steps(real_model_folder):
     assert parts.draft is not None
     sampling = SamplingParameters(temperature=0.7, top_p=0.8, top_k=20, repetition_penalty=1.1, seed=3)
     steps, said = {}, {}
-    for guessing in (OFF, Guessing(most=3, row=0.1)):
+    for guessing in (OFF, Guessing(most=3, few=0.1, more=0.1)):
         engine = make_engine(parts)
         engine.guessing = guessing
         steps[guessing], said[guessing] = 0, []

@@ -1,5 +1,8 @@
 """Guessed tokens save steps and never change what is drawn."""
 
+import operator
+from itertools import accumulate
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +12,7 @@ from bot.engine.requests import Generate
 from bot.engine.sampling import SamplingParameters
 from bot.engine.scheduler import Costs
 
-GUESSING = Guessing(most=5, row=0.01)
+GUESSING = Guessing(most=5, few=0.01, more=0.01)
 
 
 @pytest.mark.parametrize("weights", ["fp32", "torch", "native"])
@@ -95,11 +98,37 @@ def test_what_was_said_before_is_trusted_while_it_comes_again():
     assert len(recall.propose(text, 4, 0.1)) == 4
 
 
+# A step with one row takes 20 ms here, with six 25 ms, with seven 30 ms.
+MEASURED = Guessing.for_costs(Costs(0.020, 0.002, few_s=0.001, more_s=0.005))
+
+
 def test_a_guess_must_be_the_likelier_the_more_people_are_answered():
-    # A step with one row takes 16 ms here, and every further row 1 ms.
-    guessing = Guessing.for_costs(Costs(0.016, 0.002, more_s=0.001))
-    chances = [guessing.least_chance(streams) for streams in (1, 4, 16)]
-    assert chances == pytest.approx([1 / 17, 1 / 5, 1 / 2])
+    chances = [MEASURED.least_chance(streams, streams) for streams in (1, 4, 16)]
+    assert chances == pytest.approx([1 / 20, 4 / 23, 5 * 16 / 75])
+
+
+def test_the_likeliest_guesses_are_checked_while_they_bring_more_than_their_rows_take():
+    assert MEASURED.worthwhile(1, [[0.9, 0.8, 0.5, 0.08]]) == [3]
+    assert MEASURED.worthwhile(3, [[0.9, 0.3], [0.1], [0.5, 0.5]]) == [1, 0, 2]
+    # Beyond six rows, or beside rows of prompts, nothing is worth a row.
+    assert MEASURED.worthwhile(6, [[0.9]] * 6) == [0] * 6
+    assert MEASURED.worthwhile(30, [[0.1]]) == [1]
+    assert MEASURED.worthwhile(30, [[0.02]]) == [0]
+    assert MEASURED.worthwhile(0, []) == []
+
+
+@given(st.lists(st.lists(st.floats(0, 1), max_size=4), max_size=8), st.integers(0, 40))
+def test_more_guesses_never_bring_fewer_tokens_per_second(factors, beside):
+    chances = [list(accumulate(own, operator.mul)) for own in factors]
+    rows = len(chances) + beside
+    counts = MEASURED.worthwhile(rows, chances)
+    assert all(count <= len(own) for count, own in zip(counts, chances, strict=True))
+    tokens = len(chances) + sum(sum(own[:count]) for count, own in zip(counts, chances, strict=True))
+    assert tokens * (seconds(rows)) >= len(chances) * seconds(rows + sum(counts)) * (1 - 1e-9)
+
+
+def seconds(rows):
+    return 0.020 + 0.001 * (min(rows, 6) - 1) + 0.005 * max(rows - 6, 0)
 
 
 def test_a_draft_that_promised_too_much_is_believed_less():
