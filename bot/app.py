@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.config import Config, ConfigError, ModelSettings, data_home
 from bot.dispatch import Storage, build, clear_caches, descriptions
@@ -29,7 +29,6 @@ from bot.history.retention import enforce
 from bot.model.api import ChatMessage, Model
 from bot.model.local import LocalModel
 from bot.model.parts import LocalSettings
-from bot.model.reference import ReferenceModel
 from bot.model.results import Forgetful, Remembering
 from bot.observe.counters import Counters
 from bot.observe.heartbeat import beat
@@ -40,6 +39,9 @@ from bot.transport.errors import TransportError
 from bot.transport.intake import Intake
 from bot.transport.outbox import Outbox
 from bot.transport.triggers import conversation_key
+
+if TYPE_CHECKING:
+    from bot.model.reference import ReferenceModel
 
 STARTUP_ERRORS = (ConfigError, DatabaseError, TransportError, BackendUnusable)
 """What may end a start; each has a message for the person who started the bot."""
@@ -199,7 +201,7 @@ def _is_well(intake: Intake, model: Model, now: float) -> bool:
 
 async def open_model(
     settings: ModelSettings, folder: Path
-) -> AbstractAsyncContextManager[LocalModel | ReferenceModel]:
+) -> "AbstractAsyncContextManager[LocalModel | ReferenceModel]":
     """The model that the configuration asks for; ReferenceModel also where the engine cannot compute it."""
     if settings.engine == "local":
         try:
@@ -210,6 +212,9 @@ async def open_model(
             )
         else:
             return LocalModel.opened(folder, local_settings(settings))
+    # Importing it takes a second, which only those wait for who need it.
+    from bot.model.reference import ReferenceModel
+
     return ReferenceModel.opened(folder, context=settings.context, waiting=settings.waiting)
 
 

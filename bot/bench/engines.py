@@ -14,13 +14,14 @@ from torch import Tensor
 
 from bot.bench.scenario import Ask
 from bot.bench.serving import Engine, main
-from bot.bench.setup import PATHS
 from bot.engine.decoder import Batch, Span
 from bot.engine.kv import Pool
 from bot.model.api import ChatMessage, Delta, Finish, Model, Sampling
 from bot.model.local import LocalModel
 from bot.model.parts import LocalSettings
-from bot.model.reference import ReferenceModel
+
+PATHS = ("library_cache", "fitted", "drafts")
+"""Of LocalSettings: text on the way here."""
 
 
 class ModelEngine:
@@ -120,7 +121,9 @@ async def _opened(options: dict[str, Any], settings: LocalSettings) -> AsyncIter
 
 @asynccontextmanager
 async def reference(options: dict[str, Any]) -> AsyncIterator[Engine]:
-    """ReferenceModel: plain transformers in float32."""
+    """ReferenceModel: plain transformers in float32, which nobody else waits to be imported."""
+    from bot.model.reference import ReferenceModel
+
     async with ReferenceModel.opened(Path(options["folder"]), context=options["local"]["context"]) as model:
 
         def after(prompt: Sequence[int]) -> Tensor:

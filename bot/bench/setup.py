@@ -6,13 +6,11 @@ from typing import Any
 
 from bot.app import local_settings
 from bot.bench.day import USERS, Composer
+from bot.bench.engines import PATHS
 from bot.bench.prompts import Fresh
 from bot.config import Config
 from bot.dispatch import sampling
 from bot.model.tokens import PromptEncoder
-
-PATHS = ("library_cache", "fitted", "drafts")
-"""Of LocalSettings: text on the way to a process."""
 
 
 def prompts(config: Config, folder: Path) -> tuple[Composer, Fresh]:

@@ -7,6 +7,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -76,13 +77,15 @@ def load_parts(folder: Path, settings: LocalSettings, *, patient: bool = True) -
     torch.set_num_threads(settings.cores)
     place = Place(folder, folder / "int8", settings.library_cache)
     open_one = open_backend if patient else open_at_once
-    backend = open_one(place, settings.weights, context=settings.context, threads=settings.cores)
+    with ThreadPoolExecutor(1) as beside:
+        encoder = beside.submit(PromptEncoder, folder)
+        backend = open_one(place, settings.weights, context=settings.context, threads=settings.cores)
     log.info("the model runs on %d threads with %s (%s)", settings.cores, backend.name, backend.reason)
     about = manifest.read(folder)
     fitted = list(probes.load(about.checksum, settings.fitted)) if about else []
     guessing = drafts.load(about.checksum, settings.drafts) if about else None
     draft = _draft(guessing, place, backend) if guessing else None
-    parts = Parts(settings, place, backend, _costs(backend, settings), PromptEncoder(folder), fitted, draft)
+    parts = Parts(settings, place, backend, _costs(backend, settings), encoder.result(), fitted, draft)
     give_back()
     return parts
 
