@@ -115,6 +115,18 @@ class Pool:
         self._taken.add(slot)
         return slot
 
+    def catch_up(self, slot: Slot, tokens: Sequence[int]) -> int:
+        """Copy what became known of `tokens`, the start of what `slot` is for, since it was taken.
+
+        Returns how many tokens that spares.
+        """
+        source, known = self._longest_prefix(tokens, None, slot.depth)
+        spared = known - len(slot.tokens)
+        if source is None or spared <= 0:
+            return 0
+        _copy(source, slot, known)
+        return spared
+
     def release(self, slot: Slot, conversation: str | None = None) -> None:
         """Give a slot back; with `conversation` it waits for the next turn, else its memory is freed."""
         self._taken.discard(slot)

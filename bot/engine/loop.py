@@ -178,9 +178,10 @@ class Engine:
 
     def _pack(self) -> tuple[Batch, list[Stream | Scoring | Reading]]:
         """The next batch, and whose rows are in it. Those that leave it early come first."""
+        streams = self._ready_streams()
         verdicts = sorted(self._verdicts, key=lambda running: isinstance(running, Scoring))
         stream_counts, verdict_counts = schedule(
-            [Pending(stream.pending, len(stream.slot.tokens)) for stream in self._streams],
+            [Pending(stream.pending, len(stream.slot.tokens)) for stream in streams],
             [verdict.pending for verdict in verdicts],
             self.budget,
         )
@@ -191,11 +192,23 @@ class Engine:
                 verdict.pack(batch, count)
                 aboard.append(verdict)
         self._guess(sum(verdict_counts) + sum(stream_counts))
-        for stream, count in zip(self._streams, stream_counts, strict=True):
+        for stream, count in zip(streams, stream_counts, strict=True):
             if count:
                 stream.pack(batch, count)
                 aboard.append(stream)
         return batch, aboard
+
+    def _ready_streams(self) -> list[Stream]:
+        """All but those whose prompts start with what one before them is computing: they take it from there."""
+        ready, computing = [], set[tuple[int, ...]]()
+        for stream in self._streams:
+            if stream.start:
+                stream.cached += self.pool.catch_up(stream.slot, stream.start)
+            if stream.start not in computing:
+                ready.append(stream)
+            if stream.start:
+                computing.add(stream.start)
+        return ready
 
     def _guess(self, rows: int) -> None:
         """Tokens to check in advance, where that is worth their rows in a step that has so many without them."""

@@ -60,6 +60,12 @@ class Stream(Running[Generate]):
         return self.request.max_new_tokens - self.counts.generated - 1
 
     @property
+    def start(self) -> tuple[int, ...]:
+        """The constant start of its prompt, as long as not all of that is computed."""
+        length = self.request.prefix
+        return tuple(self.tokens[:length]) if len(self.slot.tokens) < length else ()
+
+    @property
     def chances(self) -> list[float]:
         """How probable each guess is, by what its source was worth so far."""
         return [guess.chance * self.source.factor for guess in self.guesses] if self.source else []

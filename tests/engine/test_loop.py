@@ -77,6 +77,41 @@ def test_the_constant_start_of_a_task_is_computed_once(harness, prompt):
     assert run.scores(second) == pytest.approx(alone.scores(again), abs=1e-4)
 
 
+def test_the_constant_start_is_computed_once_also_for_those_who_come_together(harness, prompt):
+    run = harness()
+    start = prompt(30)
+    requests = [Generate([*start, *prompt(9)], prefix=30, max_new_tokens=5) for _ in range(4)]
+    run.run(*requests)
+    assert [run.done(request).counts.cached for request in requests] == [0, 30, 30, 30]
+    for request in requests:
+        assert run.tokens(request) == run.reference(request.tokens, 5)
+
+
+def test_who_waited_for_the_constant_start_computes_it_when_the_other_one_leaves(harness, prompt):
+    run = harness()
+    start = prompt(40)
+    requests = [Generate([*start, *prompt(9)], prefix=40, max_new_tokens=5) for _ in range(3)]
+    for request in requests:
+        run.engine.submit(request)
+    run.step()
+    run.engine.finish(requests[0], "cancelled")
+    run.run()
+    assert [run.done(request).counts.cached for request in requests[1:]] == [0, 40]
+    for request in requests[1:]:
+        assert run.tokens(request) == run.reference(request.tokens, 5)
+
+
+def test_where_memory_leaves_no_room_for_the_constant_start_nobody_waits_for_it_in_vain(harness, prompt):
+    token_bytes = harness().engine.pool.shape.token_bytes
+    run = harness(memory=4 * 64 * token_bytes)
+    start = prompt(40)
+    requests = [Generate([*start, *prompt(9)], prefix=40, max_new_tokens=5) for _ in range(4)]
+    run.run(*requests)
+    assert [run.done(request).counts.cached for request in requests[:2]] == [0, 0]
+    for request in requests:
+        assert run.tokens(request) == run.reference(request.tokens, 5)
+
+
 def test_the_same_prompt_at_once_in_two_conversations_shares_nothing_by_accident(harness, prompt):
     run = harness()
     text = prompt(30)
