@@ -36,7 +36,7 @@ from bot.engine.running import Reading, Scoring, Stream
 from bot.engine.sampling import sample
 from bot.engine.scheduler import Budget, Pending, schedule
 
-RARE = 0.15
+RARE = 0.2
 """So probable are few guesses of a draft: where they must be, asking it takes longer than its guesses save."""
 
 
