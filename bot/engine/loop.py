@@ -191,7 +191,8 @@ class Engine:
             if count:
                 verdict.pack(batch, count)
                 aboard.append(verdict)
-        self._guess(sum(verdict_counts) + sum(stream_counts))
+        if not aboard:  # guesses would hold a verdict up
+            self._guess(sum(stream_counts))
         for stream, count in zip(streams, stream_counts, strict=True):
             if count:
                 stream.pack(batch, count)

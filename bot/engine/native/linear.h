@@ -44,10 +44,15 @@ constexpr int kGroup = 2, kActivationMax = 2047, kBlock = 1 << 20, kOffset = 0;
 constexpr bool kOneBlock = true;
 #endif
 
+// kPassRows: as many rows as the registers hold sums for; totals may wait in memory.
 #if defined(__AVX512VNNI__)
-constexpr int kOutputs = 16;
+constexpr int kOutputs = 16, kPassRows = 8;
+#elif !defined(__AVX2__)
+constexpr int kOutputs = 8, kPassRows = 4;
+#elif defined(__AVXVNNI__) || defined(TANDEM_LIKE_VNNI)
+constexpr int kOutputs = 8, kPassRows = 2;
 #else
-constexpr int kOutputs = 8;
+constexpr int kOutputs = 8, kPassRows = 6;
 #endif
 typedef int32_t Sums __attribute__((vector_size(4 * kOutputs)));
 typedef float Floats __attribute__((vector_size(4 * kOutputs)));
@@ -278,24 +283,22 @@ inline void last_rows(int rows, const Linear& w, int tile, const Quantized& x, i
 // Calls emit(row, first output, values) for all rows and outputs; outputs beyond w.outputs are padding.
 template <class Emit>
 void multiply(Threads& threads, const Linear& w, const Quantized& x, int rows, Emit&& emit) {
-  // As many rows as the registers hold sums for: totals may wait in memory.
-  constexpr int kRows = kOutputs == 16 ? 8 : kOneBlock ? 6 : 2;
   // Enough weights per task to hide what a task costs, few enough that all threads end together.
   constexpr int kTaskBytes = 1 << 16;
   // Rows whose activations stay in the second-level cache while the tiles of a task pass over them.
   constexpr int kBlockBytes = 1 << 17;
   const int per_task = std::max(1, kTaskBytes / static_cast<int>(w.tile_bytes()));
-  const int block = std::max(kRows, kBlockBytes / static_cast<int>(x.stride * sizeof(Activation)) / kRows * kRows);
+  const int block = std::max(kPassRows, kBlockBytes / static_cast<int>(x.stride * sizeof(Activation)) / kPassRows * kPassRows);
   const int tasks = (w.tiles + per_task - 1) / per_task, blocks = (rows + block - 1) / block;
   threads.loop(tasks * blocks, [&](int task) {
     const int first = task / tasks * block, end = std::min(rows, first + block);
-    const int passes = (end - first + kRows - 1) / kRows;
+    const int passes = (end - first + kPassRows - 1) / kPassRows;
     for (int tile = task % tasks * per_task; tile < std::min(w.tiles, (task % tasks + 1) * per_task); ++tile) {
       for (int pass = 0; pass < passes; ++pass) {
-        const int row = first + pass * kRows, left = end - row;
+        const int row = first + pass * kPassRows, left = end - row;
         const Ahead ahead(w, tile, rows, pass, passes);
-        if (left >= kRows) compute_tile<kRows>(w, tile, x, row, ahead, emit);
-        else last_rows<kRows - 1>(left, w, tile, x, row, ahead, emit);
+        if (left >= kPassRows) compute_tile<kPassRows>(w, tile, x, row, ahead, emit);
+        else last_rows<kPassRows - 1>(left, w, tile, x, row, ahead, emit);
       }
     }
   });
