@@ -35,8 +35,8 @@ class Job:
     text: TextStream
     stop: StopFilter
     submitted: float = 0.0
-    started: float = 0.0
-    first_token: float = 0.0
+    started: float | None = None
+    first_token: float | None = None
     place: int = 0
 
 
@@ -262,7 +262,8 @@ class Worker:
                     self._finish(job, reason, detail, counts)
 
     def _write(self, job: Job, tokens: Sequence[int]) -> None:
-        job.first_token = job.first_token or self._clock()
+        if job.first_token is None:
+            job.first_token = self._clock()
         self._tell(job, job.stop.push(job.text.push(tokens)))
         if job.stop.stopped:
             self._engine.finish(job.request, "stop")
@@ -286,8 +287,8 @@ class Worker:
             prompt=counts.prompt,
             cached=counts.cached,
             generated=counts.generated,
-            queued_s=(job.started or now) - job.submitted,
-            first_token_s=(job.first_token or now) - job.submitted,
+            queued_s=(now if job.started is None else job.started) - job.submitted,
+            first_token_s=(now if job.first_token is None else job.first_token) - job.submitted,
             total_s=now - job.submitted,
         )
 
