@@ -19,7 +19,7 @@ def main(report: Path) -> None:
     found = json.loads(report.read_text(encoding="utf-8"))
     sys.stdout.write(markdown(found) + "\n")
     engines = found["engines"]
-    figure, axes = plt.subplots(figsize=(8, 4.5))
+    figure, axes = plt.subplots(figsize=(9, 4.5))
     for name, one in engines.items():
         rates = one["decode_tok_s"]
         width = 3 if name == "local" else 1.5
@@ -29,7 +29,7 @@ def main(report: Path) -> None:
     axes.set(xlabel="answers at the same time", ylabel="tokens per second, together", xticks=(1, 4, 8, 16))
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     figure.tight_layout()
     figure.savefig(TARGET, dpi=110)
 
