@@ -192,7 +192,7 @@ class Engine:
                 verdict.pack(batch, count)
                 aboard.append(verdict)
         if not aboard:  # guesses would hold a verdict up
-            self._guess(sum(stream_counts))
+            self._guess([stream for stream in streams if stream.pending == 1], sum(stream_counts))
         for stream, count in zip(streams, stream_counts, strict=True):
             if count:
                 stream.pack(batch, count)
@@ -205,15 +205,14 @@ class Engine:
         for stream in self._streams:
             if stream.start:
                 stream.cached += self.pool.catch_up(stream.slot, stream.start)
-            if stream.start not in computing:
+            if (start := stream.start) not in computing:
                 ready.append(stream)
-            if stream.start:
-                computing.add(stream.start)
+            if start:
+                computing.add(start)
         return ready
 
-    def _guess(self, rows: int) -> None:
+    def _guess(self, streams: Sequence[Stream], rows: int) -> None:
         """Tokens to check in advance, where that is worth their rows in a step that has so many without them."""
-        streams = [stream for stream in self._streams if stream.pending == 1]
         most, least = self.guessing.most, self.guessing.least_chance(rows, len(streams))
         drafted = self._draft(streams, most, least)
         for stream in streams:
