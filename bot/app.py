@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from bot.config import Config, ConfigError, ModelSettings, data_home
 from bot.dispatch import Storage, build, clear_caches, descriptions
+from bot.engine.architecture import UnsupportedModel, read_architecture
 from bot.engine.backend import BackendUnusable
-from bot.engine.checkpoint import UnsupportedModel, read_architecture
 from bot.handlers.alarm import Alarm
 from bot.handlers.menu import publish_menus
 from bot.handlers.routes import Dispatcher, handle

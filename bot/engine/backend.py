@@ -50,7 +50,7 @@ class Place:
 def open_backend(place: Place, wanted: Wanted, *, context: int, threads: int) -> Backend:
     """Load a model for the fastest backend that is right, or for the wanted one; may wait for a compiler.
 
-    Raises BackendUnusable when the wanted one is not, and checkpoint.UnsupportedModel.
+    Raises BackendUnusable when the wanted one is not, and UnsupportedModel.
     """
     refused = []
     if wanted in ("auto", "native"):

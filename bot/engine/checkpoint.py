@@ -11,24 +11,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers import AutoConfig, PreTrainedConfig
-from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
+from bot.engine.architecture import UnsupportedModel, read_architecture
 from bot.engine.decoder import Architecture, Layer, Weights
 from bot.engine.linear import FORMATS, FormatName, Linear, Weight
-
-SUPPORTED = frozenset({"llama", "mistral", "qwen2", "qwen3"})
-"""Values of `model_type` whose forward pass `decoder.py` computes."""
-
-
-class UnsupportedModel(Exception):
-    """Another architecture, or a variant that the decoder does not compute."""
 
 
 def load(folder: Path, format_name: FormatName, quantized: Path) -> tuple[Architecture, Weights]:
@@ -45,28 +37,6 @@ def opened(folder: Path, quantized: Path | None) -> Iterator["Checkpoint"]:
         _quantize(folder, architecture, quantized)
     with ExitStack() as files:
         yield Checkpoint(folder, architecture, files, quantized)
-
-
-def read_architecture(folder: Path) -> Architecture:
-    """From config.json. Raises UnsupportedModel."""
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    if config.model_type not in SUPPORTED:
-        raise UnsupportedModel(f"{config.model_type} is not one of {', '.join(sorted(SUPPORTED))}")
-    if config.hidden_act != "silu":
-        raise UnsupportedModel(f"its activation {config.hidden_act} is not silu")
-    frequencies, scale = _rope(config)
-    return Architecture(
-        layers=config.num_hidden_layers,
-        hidden=config.hidden_size,
-        heads=config.num_attention_heads,
-        kv_heads=config.num_key_value_heads,
-        head_dim=_head_dim(config),
-        intermediate=config.intermediate_size,
-        norm_epsilon=config.rms_norm_eps,
-        rope_frequencies=frequencies,
-        rope_scale=scale,
-        sliding_window=_sliding_window(config),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,33 +208,3 @@ def _read_quantized(folder: Path, name: str) -> Weight:
     with safe_open(folder / f"{name}.safetensors", framework="pt") as file:
         bias = file.get_tensor("bias") if "bias" in file.keys() else None  # noqa: SIM118  # not a dict
         return Weight(file.get_tensor("values"), file.get_tensor("scale"), bias)
-
-
-def _rope(config: PreTrainedConfig) -> tuple[Tensor, float]:
-    """Frequencies, float32 [head_dim / 2], and the factor on cosine and sine."""
-    parameters: dict[str, Any] = config.rope_parameters
-    kind = parameters["rope_type"]
-    if kind == "default":
-        exponents = torch.arange(0, _head_dim(config), 2).float() / _head_dim(config)
-        return 1.0 / parameters["rope_theta"] ** exponents, 1.0
-    if kind not in {"linear", "llama3", "yarn"}:
-        raise UnsupportedModel(f"its rotary embedding is of the kind {kind}")
-    frequencies, scale = ROPE_INIT_FUNCTIONS[kind](config, torch.device("cpu"))
-    return frequencies, float(scale)
-
-
-def _head_dim(config: PreTrainedConfig) -> int:
-    return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
-
-
-def _sliding_window(config: PreTrainedConfig) -> int | None:
-    """Of all layers; a mix of windowed and full layers is another architecture."""
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    window = getattr(config, "sliding_window", None)
-    if config.model_type == "mistral" and window:
-        return int(window)
-    if kinds == {"full_attention"}:
-        return None
-    if kinds == {"sliding_attention"} and window:
-        return int(window)
-    raise UnsupportedModel("it mixes layers with and without a sliding window")

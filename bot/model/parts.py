@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from bot.engine import checkpoint
+from bot.engine.architecture import read_architecture
 from bot.engine.backend import Backend, Place, Wanted, open_at_once, open_backend, open_compiled
 from bot.engine.calibration import measure
 from bot.engine.draft import Draft, DraftWeights
@@ -77,6 +78,7 @@ def load_parts(folder: Path, settings: LocalSettings, *, patient: bool = True) -
     torch.set_num_threads(settings.cores)
     place = Place(folder, folder / "int8", settings.library_cache)
     open_one = open_backend if patient else open_at_once
+    read_architecture(folder)  # kept from here on: two threads must not import transformers at once
     with ThreadPoolExecutor(1) as beside:
         encoder = beside.submit(PromptEncoder, folder)
         backend = open_one(place, settings.weights, context=settings.context, threads=settings.cores)

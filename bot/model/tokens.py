@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from tokenizers import Tokenizer
-from transformers.utils.chat_template_utils import render_jinja_template
 
 from bot.model.api import ChatMessage
 
@@ -39,7 +38,11 @@ class PromptEncoder:
     """Tokenizer and chat template of a model folder. `stop_tokens` are the ids that end an answer."""
 
     def __init__(self, folder: Path) -> None:
+        # Takes most of a second: whoever makes an encoder in a thread beside the weights does not wait for it.
+        from transformers.utils.chat_template_utils import render_jinja_template
+
         settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        self._render_jinja = render_jinja_template
         self._template = _chat_template(folder, settings)
         self._special = {
             key: _token_text(settings.get(key)) for key in ("bos_token", "eos_token", "pad_token")
@@ -89,7 +92,7 @@ class PromptEncoder:
         # Annotated as str, but a list of one text per conversation is what it returns first.
         rendered = cast(
             tuple[list[str], object],
-            render_jinja_template(
+            self._render_jinja(
                 conversations=[conversation],
                 chat_template=self._template,
                 add_generation_prompt=True,
