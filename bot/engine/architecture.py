@@ -24,13 +24,12 @@ if TYPE_CHECKING:
 SUPPORTED = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 """Values of `model_type` whose forward pass `decoder.py` computes."""
 
+KEPT = "architecture.json"
+"""In the model's folder."""
+
 
 class UnsupportedModel(Exception):
     """Another architecture, or a variant that the decoder does not compute."""
-
-
-KEPT = "architecture.json"
-"""In the model's folder."""
 
 
 def read_architecture(folder: Path) -> Architecture:
