@@ -15,6 +15,8 @@ HISTORY_TOKENS = 1000
 NINTH_TOKENS = 48
 PREFILL_TOKENS = 512
 READING_TOKENS = 2000
+WAITED = 4
+"""New tokens of an answer for each one beside it: so many come until the last one's prompt is read."""
 ENDLESS = 1500
 """New tokens of answers that only run in the background."""
 
@@ -70,7 +72,7 @@ class Day:
         self.reply = compose.answer([("user", fresh.question())], sizes.reply, "reply")
         self.users = {
             count: [
-                compose.answer([("user", fresh.question())], sizes.decode, f"user {index}")
+                compose.answer([("user", fresh.question())], sizes.decode + count * WAITED, f"user {index}")
                 for index in range(count)
             ]
             for count in USERS[1:]

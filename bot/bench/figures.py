@@ -101,17 +101,19 @@ async def memory(engine: EngineProcess, day: Day) -> Samples:
     return {}
 
 
+LEAST_SHARE = 0.2
+"""Of the whole time, that all answers have to run together: in a moment too few tokens come to be counted."""
+
 FIGURES: Sequence[Figure] = (sentiment, warm, reply, continued, decode, prefill, under_load, reading, memory)
 
 
 def decode_rate(timings: Sequence[Timing]) -> float:
     """Tokens per second of all together, from when the last one's first token is out until the first one ends.
 
-    For answers that never run all at the same time: from the very first token to the very last.
+    For answers that hardly run at the same time: from the very first token to the very last.
     """
-    begin = max(timing.pieces[0][0] for timing in timings)
-    end = min(timing.pieces[-1][0] for timing in timings)
-    if end <= begin:
-        begin = min(timing.pieces[0][0] for timing in timings)
-        end = max(timing.pieces[-1][0] for timing in timings)
+    first, last = [timing.pieces[0][0] for timing in timings], [timing.pieces[-1][0] for timing in timings]
+    begin, end = max(first), min(last)
+    if end - begin < LEAST_SHARE * (max(last) - min(first)):
+        begin, end = min(first), max(last)
     return sum(timing.tokens_between(begin, end) for timing in timings) / max(end - begin, 1e-9)

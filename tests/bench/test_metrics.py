@@ -31,6 +31,11 @@ def test_users_one_after_another_have_the_speed_of_one() -> None:
     assert decode_rate([timing(0.0, 0.1, 100), timing(10.0, 0.1, 101)]) == pytest.approx(10, rel=0.01)
 
 
+def test_users_who_hardly_overlap_are_counted_from_the_first_to_the_last() -> None:
+    """A third of a step together, in which nobody's next token came, says nothing about both."""
+    assert decode_rate([timing(0.0, 0.1, 11), timing(0.97, 0.1, 11)]) == pytest.approx(22 / 1.97, rel=0.1)
+
+
 def test_gaps_are_those_that_end_within_the_time() -> None:
     pieces = [(0.0, 1.0), (1.0, 1.0), (1.5, 1.0), (3.5, 1.0)]
     assert Timing(0, 3.5, 4, "", pieces).gaps(1.0, 3.0) == [0.5]
