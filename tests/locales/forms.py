@@ -38,7 +38,7 @@ WORDING = {
 }
 """Functions that word what somebody else shows."""
 
-SILENT = re.compile(r"handlers/|sandbox/(?!server)|engine/checkpoint|cli/hood")
+SILENT = re.compile(r"handlers/|sandbox/(?!server)|engine/(?:architecture|checkpoint)|cli/hood")
 """What is said there is said in chats, on the page, or in the log."""
 
 
