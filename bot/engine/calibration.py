@@ -1,7 +1,15 @@
-"""Measures once, at start, what a forward pass costs on this machine. Takes a few steps of the model."""
+"""What a forward pass costs on this machine: measured, which takes a few steps of the model, and kept for a week.
 
+Not longer, for the machine may have been busy with something else when it was measured.
+"""
+
+import json
+import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
 
 import torch
 
@@ -18,10 +26,30 @@ DRAWING = 16
 PAST = 1024
 """Tokens that rows look back on, to see what that costs."""
 
+TIMES = 3
+"""The shortest of as many counts. The first step of each size warms up."""
+
+KEPT_S = 7 * 24 * 3600.0
+"""How old costs may be, in seconds."""
+
+
+def kept_or(measured: Callable[[], Costs], file: Path, now: Callable[[], float] = time.time) -> Costs:
+    """What is kept in `file`, or else is `measured` and kept there."""
+    with suppress(OSError, ValueError, TypeError):  # not there yet, half written, of another version
+        if 0 <= now() - file.stat().st_mtime < KEPT_S:
+            return Costs(**json.loads(file.read_bytes()))
+    costs = measured()
+    with suppress(OSError):  # a folder that cannot be written to: measured again
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(f".{os.getpid()}.part")
+        part.write_text(json.dumps(asdict(costs)), encoding="utf-8")
+        part.replace(file)
+    return costs
+
 
 @torch.inference_mode()
 def measure(forward: Forward, context: int, clock: Callable[[], float] = time.perf_counter) -> Costs:
-    """The costs of `forward` over at most `context` tokens. The first step of each size warms up."""
+    """The costs of `forward` over at most `context` tokens."""
     rows = min(ROWS, context // 2)
     past = min(PAST, context - rows)
     pool = Pool(forward.kv_shape, 2 * (past + rows) * forward.kv_shape.token_bytes)
@@ -32,7 +60,7 @@ def measure(forward: Forward, context: int, clock: Callable[[], float] = time.pe
         batch = Batch()
         batch.add(Span(slot, [0] * count, start, start), wanted)
         best = float("inf")
-        for _ in range(2):
+        for _ in range(TIMES):
             begun = clock()
             forward.logits(forward.forward(batch))
             best = min(best, clock() - begun)

@@ -62,6 +62,7 @@ class LocalModel:
         self._probes = parts.probes
         self._inboxes: dict[Job, asyncio.Queue[News]] = {}
         self._closed = False
+        self._preparation: asyncio.Task[None] | None = None
         self._improvement: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._worker = Worker(partial(make_engine, parts), self._post, waiting=parts.settings.waiting)
@@ -69,19 +70,23 @@ class LocalModel:
     @classmethod
     @asynccontextmanager
     async def opened(cls, folder: Path, settings: LocalSettings) -> AsyncIterator[Self]:
-        """Load `folder`, run the engine's thread, and end both when the block is left."""
+        """Load `folder`, run the engine's thread, and end both when the block is left.
+
+        Requests are welcome at once, while `prepare` is at work.
+        """
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, thread_name_prefix="engine") as thread:
             load = partial(load_parts, folder, settings, patient=False)
             model = cls(await loop.run_in_executor(thread, load))
             running = loop.run_in_executor(thread, model._worker.run)
+            model._preparation = asyncio.create_task(model.prepare())
             try:
-                await model.prepare()
                 async with model._improving():
                     yield model
             finally:
                 model._worker.stop()
                 await running
+                await model._preparation
 
     @asynccontextmanager
     async def _improving(self) -> AsyncIterator[None]:
@@ -95,7 +100,8 @@ class LocalModel:
             self._closed = True
             if compilation is not None:
                 compilation.stop()
-            await self.settled()
+            if self._improvement is not None:
+                await self._improvement
 
     async def _improve(self, compilation: Compilation) -> None:
         """A failure is told, and changes nothing."""
@@ -118,9 +124,10 @@ class LocalModel:
         return partial(make_engine, self._parts)
 
     async def settled(self) -> None:
-        """Until nothing faster is being compiled any more."""
-        if self._improvement is not None:
-            await asyncio.shield(self._improvement)
+        """Until what stands before the texts of probes is computed, and nothing faster is being compiled any more."""
+        for task in (self._preparation, self._improvement):
+            if task is not None:
+                await asyncio.shield(task)
 
     @property
     def backend(self) -> Backend:
@@ -206,7 +213,7 @@ class LocalModel:
         self._worker.clear()
 
     async def prepare(self) -> None:
-        """Compute what stands before every text of a probe, so that no first verdict waits for it. Done when opened."""
+        """Compute what stands before every text of a probe, so that no later verdict waits for it."""
         with suppress(ModelError):  # whoever asks will be told
             for probe in self._probes:
                 await self._read(probe, "")

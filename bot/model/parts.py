@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -16,7 +18,7 @@ import torch
 from bot.engine import checkpoint
 from bot.engine.architecture import read_architecture
 from bot.engine.backend import Backend, Place, Wanted, open_at_once, open_backend, open_compiled
-from bot.engine.calibration import measure
+from bot.engine.calibration import kept_or, measure
 from bot.engine.draft import Draft, DraftWeights
 from bot.engine.guess import Guessing
 from bot.engine.kv import Pool
@@ -87,7 +89,7 @@ def load_parts(folder: Path, settings: LocalSettings, *, patient: bool = True) -
     fitted = list(probes.load(about.checksum, settings.fitted)) if about else []
     guessing = drafts.load(about.checksum, settings.drafts) if about else None
     draft = _draft(guessing, place, backend) if guessing else None
-    parts = Parts(settings, place, backend, _costs(backend, settings), encoder.result(), fitted, draft)
+    parts = Parts(settings, place, backend, _costs(backend, place, settings), encoder.result(), fitted, draft)
     give_back()
     return parts
 
@@ -113,7 +115,7 @@ def compiled(parts: Parts, compilation: Compilation) -> Backend:
 def with_backend(parts: Parts, backend: Backend) -> Parts:
     """The same model, computed with another backend, which is measured: nothing else should run now."""
     draft = _draft(parts.draft.weights, parts.place, backend) if parts.draft else None
-    return replace(parts, backend=backend, costs=_costs(backend, parts.settings), draft=draft)
+    return replace(parts, backend=backend, costs=_costs(backend, parts.place, parts.settings), draft=draft)
 
 
 def _draft(weights: DraftWeights, place: Place, backend: Backend) -> Draft:
@@ -123,10 +125,21 @@ def _draft(weights: DraftWeights, place: Place, backend: Backend) -> Draft:
     return Draft.pack(weights, rows, backend.forward)
 
 
-def _costs(backend: Backend, settings: LocalSettings) -> Costs:
+def _costs(backend: Backend, place: Place, settings: LocalSettings) -> Costs:
     """Measured in the engine's thread, as it will compute: the library's threads want the cores for themselves."""
     torch.set_num_threads(1 if backend.name == "native" else settings.cores)
-    return measure(backend.forward, settings.context)
+    measured = partial(measure, backend.forward, settings.context)
+    if place.library_cache is None:
+        return measured()
+    return kept_or(measured, place.library_cache / f"costs-{_circumstances(backend, place, settings)}.json")
+
+
+def _circumstances(backend: Backend, place: Place, settings: LocalSettings) -> str:
+    """Changes with whatever changes the costs."""
+    config = (place.folder / "config.json").read_text(encoding="utf-8")
+    code = [library.fingerprint(), torch.__version__, backend.name]
+    parts = [config, *code, str(settings.cores), str(settings.context)]
+    return sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def make_engine(parts: Parts) -> Engine:

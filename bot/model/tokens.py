@@ -1,4 +1,4 @@
-"""Between text and token ids: chat template, injection-safe encoding, incremental decoding. Pure.
+"""Between text and token ids: prompts, injection-safe encoding, incremental decoding. Pure.
 
 Only the template writes control tokens. What people typed is encoded by a tokenizer that has none, so `<|im_end|>`
 in a message is eleven characters of text.
@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
 
 from tokenizers import Tokenizer
 
 from bot.model.api import ChatMessage
+from bot.model.template import ChatTemplate
 
 REPLACEMENT = "\ufffd"
 """What a decoder shows for bytes that are not yet a whole character."""
@@ -38,23 +38,14 @@ class PromptEncoder:
     """Tokenizer and chat template of a model folder. `stop_tokens` are the ids that end an answer."""
 
     def __init__(self, folder: Path) -> None:
-        # Takes most of a second: whoever makes an encoder in a thread beside the weights does not wait for it.
-        from transformers.utils.chat_template_utils import render_jinja_template
-
-        settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-        self._render_jinja = render_jinja_template
-        self._template = _chat_template(folder, settings)
-        self._special = {
-            key: _token_text(settings.get(key)) for key in ("bos_token", "eos_token", "pad_token")
-        }
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._typed = _without_control_tokens(self.tokenizer)
         self.stop_tokens = _stop_tokens(folder)
-        self._render = lru_cache(maxsize=64)(self._render_roles)
+        self._around = lru_cache(maxsize=64)(ChatTemplate(folder).around)
 
     def prompt(self, messages: Sequence[ChatMessage]) -> Prompt:
         """The chat template around `messages`, up to where the assistant's words begin."""
-        pieces = self._render(tuple(message.role for message in messages))
+        pieces = self._around(tuple(message.role for message in messages))
         tokens = self._encode_template(pieces[0])
         texts = []
         for message, piece in zip(messages, pieces[1:], strict=True):
@@ -83,30 +74,6 @@ class PromptEncoder:
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of token ids, control tokens left out."""
         return self.tokenizer.decode(list(tokens), skip_special_tokens=True)
-
-    def _render_roles(self, roles: tuple[str, ...]) -> list[str]:
-        """The template's own text before, between and behind the messages' texts."""
-        marks = [f"\ue000{index}\ue001" for index in range(len(roles))]
-        template_variables: dict[str, Any] = {"enable_thinking": False, **self._special}
-        conversation = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
-        # Annotated as str, but a list of one text per conversation is what it returns first.
-        rendered = cast(
-            tuple[list[str], object],
-            self._render_jinja(
-                conversations=[conversation],
-                chat_template=self._template,
-                add_generation_prompt=True,
-                **template_variables,
-            ),
-        )
-        rest = rendered[0][0]
-        pieces = []
-        for mark in marks:
-            piece, found, rest = rest.partition(mark)
-            if not found:
-                raise ValueError("the model's chat template does not show every message in order")
-            pieces.append(piece)
-        return [*pieces, rest]
 
 
 class TextStream:
@@ -180,16 +147,6 @@ def _without_control_tokens(tokenizer: Tokenizer) -> Tokenizer:
     return typed
 
 
-def _chat_template(folder: Path, settings: dict[str, object]) -> str:
-    file = folder / "chat_template.jinja"
-    if file.exists():
-        return file.read_text(encoding="utf-8")
-    template = settings.get("chat_template")
-    if not isinstance(template, str):
-        raise ValueError(f"{folder} holds no chat template: is it an instruct or chat model?")
-    return template
-
-
 def _stop_tokens(folder: Path) -> frozenset[int]:
     """From generation_config.json, or else config.json."""
     for name in ("generation_config.json", "config.json"):
@@ -198,10 +155,3 @@ def _stop_tokens(folder: Path) -> frozenset[int]:
         if ids is not None:
             return frozenset(ids if isinstance(ids, list) else [ids])
     return frozenset()
-
-
-def _token_text(token: object) -> str:
-    """tokenizer_config.json writes a token as text or as an object with the text."""
-    if isinstance(token, dict):
-        return str(token.get("content", ""))
-    return token if isinstance(token, str) else ""

@@ -1,6 +1,8 @@
 """The mood on the real model, as a user meets it, and what makes three moods of two words."""
 
+import asyncio
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,10 +25,16 @@ ATTACKS = rows("attacks.jsonl")
 NEUTRAL = rows("neutral.jsonl")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def model(real_model_folder):
+@pytest.fixture(scope="module")
+def opening(real_model_folder):
+    """Opens the model, as often as it is called."""
     settings = LocalSettings(library_cache=real_model_folder.parent / "native")
-    async with LocalModel.opened(real_model_folder, settings) as opened:
+    return partial(LocalModel.opened, real_model_folder, settings)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def model(opening):
+    async with opening() as opened:
         yield opened
 
 
@@ -38,6 +46,19 @@ def sentiment(model):
 @pytest.mark.real_model
 @pytest.mark.asyncio(loop_scope="module")
 class TestRealModel:
+    async def test_who_writes_while_it_still_prepares_is_judged_as_later(self, opening, sentiment):
+        texts = ["I am so happy that you are back!", "代码又报错了，我已经改了一整天。"]
+        async with opening() as model:
+            early = make_sentiment(Settings(), model)
+            found = await asyncio.gather(*(early.judge(text) for text in texts))
+        assert list(found) == [await sentiment.judge(text) for text in texts]
+
+    async def test_closed_while_it_still_prepares_it_ends_quietly(self, opening, caplog):
+        async with opening() as model:
+            pass
+        await model.settled()
+        assert caplog.records == []
+
     @pytest.mark.parametrize(
         ("text", "mood"),
         [

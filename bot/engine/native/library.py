@@ -86,7 +86,7 @@ def load(cache: Path) -> ctypes.CDLL:
 
 def file(cache: Path) -> Path:
     """Where the library for this CPU and this version is, or will be."""
-    return cache / f"tandem-{_fingerprint()}.so"
+    return cache / f"tandem-{fingerprint()}.so"
 
 
 def can_be_compiled(cache: Path) -> bool:
@@ -99,7 +99,7 @@ def compilation(cache: Path, *, niceness: int = 0) -> Compilation:
     return Compilation(FOLDER / SOURCES[0], FLAGS, file(cache), niceness=niceness)
 
 
-def _fingerprint() -> str:
+def fingerprint() -> str:
     """Changes with the sources, the flags and the CPU's instructions: a cache may travel between machines."""
     parts = [*FLAGS, platform.machine(), _cpu_features(), *(_read(name) for name in SOURCES)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
