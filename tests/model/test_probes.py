@@ -68,6 +68,7 @@ async def test_what_stands_before_a_text_is_computed_before_anybody_asks(open_mo
     examples = (("Hello", "good"), ("Bye", "bad"))
     write(replace(ABOUT, question="?", examples=examples))
     async with open_model() as model:
+        await model.settled()
         choice = await model.classify("mood", question("Hi"), ABOUT.labels)
     assert [message.text for message in choice.read] == [
         "Good or bad?", "Hello?", "good", "Bye?", "bad", "Hi?",
