@@ -1,15 +1,15 @@
 """Reads a folder of config.json and safetensors into an Architecture and packed Weights.
 
-The int8 formats are quantised once and stored, so that later starts read half a gigabyte. This goes layer by layer,
-with files that are closed in between: a mapped file counts as memory for as far as it was read. Tensor names are
-those of Hugging Face's Llama family.
+For the int8 formats the model is rotated and quantised once, and stored, so that later starts read half a gigabyte.
+This goes layer by layer, with files that are closed in between: a mapped file counts as memory for as far as it was
+read. Tensor names are those of Hugging Face's Llama family.
 """
 
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +21,13 @@ from torch import Tensor
 from bot.engine.architecture import UnsupportedModel, read_architecture
 from bot.engine.decoder import Architecture, Layer, Weights
 from bot.engine.linear import FORMATS, FormatName, Linear, Weight
+from bot.engine.rotation import Rotation
+
+ROTATED = "rotated by Hadamard's matrix"
+"""Of stored weights: those of before are made again."""
+
+PIECE = 4096
+"""Outputs of a matrix that are rotated at once: float32 takes four bytes a weight."""
 
 
 def load(folder: Path, format_name: FormatName, quantized: Path) -> tuple[Architecture, Weights]:
@@ -30,13 +37,14 @@ def load(folder: Path, format_name: FormatName, quantized: Path) -> tuple[Archit
 
 
 @contextmanager
-def opened(folder: Path, quantized: Path | None) -> Iterator["Checkpoint"]:
-    """The weights of `folder`; with `quantized`, a folder, its matrices are int8, made once and kept there."""
+def opened(folder: Path, quantized: Path | None) -> Iterator["WeightSource"]:
+    """The weights of `folder`; with `quantized`, a folder, they are rotated and int8, made once and kept there."""
     architecture = read_architecture(folder)
     if quantized is not None:
         _quantize(folder, architecture, quantized)
     with ExitStack() as files:
-        yield Checkpoint(folder, architecture, files, quantized)
+        source = Checkpoint(folder, architecture, files)
+        yield source if quantized is None else Quantized(source, quantized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,8 @@ class WeightSource(Protocol):
 
     @property
     def architecture(self) -> Architecture: ...
+    @property
+    def rotation(self) -> Rotation: ...
     def embedding(self) -> Tensor: ...
     def output_embedding(self) -> Tensor: ...
     def matrix(self, name: str) -> Weight: ...
@@ -64,14 +74,12 @@ class WeightSource(Protocol):
 class Checkpoint:
     """The safetensors files of a folder, mapped into memory: a tensor costs something when it is touched."""
 
-    def __init__(
-        self, folder: Path, architecture: Architecture, files: ExitStack, quantized: Path | None = None
-    ) -> None:
+    def __init__(self, folder: Path, architecture: Architecture, files: ExitStack) -> None:
         self.architecture = architecture
+        self.rotation = Rotation.none(architecture.hidden)
         self.paths = sorted(folder.glob("model*.safetensors"))
         opened = [files.enter_context(safe_open(path, framework="pt")) for path in self.paths]
         self._file_of = {name: file for file in opened for name in file.keys()}  # noqa: SIM118  # not a dict
-        self._quantized = quantized
 
     def tensor(self, name: str) -> Tensor:
         """One tensor, a view of the mapped file. Raises UnsupportedModel when it is not there."""
@@ -94,8 +102,6 @@ class Checkpoint:
 
     def matrix(self, name: str) -> Weight:
         """One weight of a Decoder; those that read the same input are one matrix."""
-        if self._quantized is not None:
-            return _read_quantized(self._quantized, name)
         if name == "head":
             return Weight(self.output_embedding())
         parts = _parts(name)
@@ -126,6 +132,81 @@ class Checkpoint:
         return ";".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats)
 
 
+class Rotated:
+    """The same model in another space. What norms weigh is weighed where it is read, but for the norm before the head:
+
+    there, states leave this space. The heads' values are rotated as well, each on its own.
+    """
+
+    def __init__(self, source: WeightSource) -> None:
+        self.architecture = source.architecture
+        self.rotation = Rotation.of(source.architecture.hidden)
+        self._heads = Rotation.of(source.architecture.head_dim)
+        self._source = source
+
+    def embedding(self) -> Tensor:
+        """In the model's space, [vocab, hidden]: rows are rotated when they are looked up."""
+        return self._source.embedding()
+
+    def output_embedding(self) -> Tensor:
+        """In the model's space, [vocab, hidden]."""
+        return self._source.output_embedding()
+
+    def matrix(self, name: str) -> Weight:
+        """One weight, float32."""
+        weight = self._source.matrix(name)
+        layer, _, kind = name.rpartition(".")
+        if kind == "head":
+            return self._reading(weight, None)
+        norms = self._source.norms(int(layer.removeprefix("layers.")))
+        if kind == "qkv":
+            return self._with_values_rotated(self._reading(weight, norms.attention))
+        if kind == "gate_up":
+            return self._reading(weight, norms.mlp)
+        if kind == "attention_out":
+            arch = self.architecture
+            heads = weight.values.float().unflatten(1, (arch.heads, arch.head_dim))
+            weight = replace(weight, values=self._heads.into(heads).flatten(1))
+        bias = None if weight.bias is None else self.rotation.into(weight.bias)
+        return replace(weight, values=self.rotation.into(weight.values.float().T).T.contiguous(), bias=bias)
+
+    def _reading(self, weight: Weight, norm: Tensor | None) -> Weight:
+        pieces = [piece.float() for piece in weight.values.split(PIECE)]
+        weighed = pieces if norm is None else [piece * norm for piece in pieces]
+        return replace(weight, values=torch.cat([self.rotation.into(piece) for piece in weighed]))
+
+    def _with_values_rotated(self, qkv: Weight) -> Weight:
+        arch = self.architecture
+        first = (arch.heads + arch.kv_heads) * arch.head_dim
+        heads = qkv.values[first:].T.unflatten(1, (arch.kv_heads, arch.head_dim))
+        values = torch.cat((qkv.values[:first], self._heads.into(heads).flatten(1).T))
+        if qkv.bias is None:
+            return replace(qkv, values=values)
+        biases = self._heads.into(qkv.bias[first:].unflatten(0, (arch.kv_heads, arch.head_dim))).flatten()
+        return replace(qkv, values=values, bias=torch.cat((qkv.bias[:first], biases)))
+
+    def norms(self, layer: int) -> LayerNorms:
+        """Those of queries and keys are left."""
+        ones = torch.ones(self.architecture.hidden)
+        return replace(self._source.norms(layer), attention=ones, mlp=ones)
+
+    def final_norm(self) -> Tensor:
+        """In the model's space, float32 [hidden]."""
+        return self._source.final_norm()
+
+
+class Quantized(Rotated):
+    """Its matrices in int8, from the folder where they are stored."""
+
+    def __init__(self, source: WeightSource, folder: Path) -> None:
+        super().__init__(source)
+        self._folder = folder
+
+    def matrix(self, name: str) -> Weight:
+        """One weight, int8."""
+        return _read_quantized(self._folder, name)
+
+
 def pack(checkpoint: WeightSource, linear: type[Linear]) -> Weights:
     """All weights in one format."""
 
@@ -143,6 +224,7 @@ def pack(checkpoint: WeightSource, linear: type[Linear]) -> Weights:
         )
 
     return Weights(
+        rotation=checkpoint.rotation,
         embedding=checkpoint.embedding(),
         output_embedding=checkpoint.output_embedding(),
         layers=[layer(index) for index in range(checkpoint.architecture.layers)],
@@ -173,7 +255,7 @@ def _parts(name: str) -> Sequence[str]:
 def _quantize(folder: Path, architecture: Architecture, target: Path) -> None:
     """Fill `target` unless it holds this very model: all or nothing, also when two processes do it at once."""
     with ExitStack() as files:
-        source = Checkpoint(folder, architecture, files).fingerprint()
+        source = f"{ROTATED}; {Checkpoint(folder, architecture, files).fingerprint()}"
     if _is_quantized(target, architecture, source):
         return
     part = target.with_suffix(f".{os.getpid()}.part")
@@ -181,7 +263,7 @@ def _quantize(folder: Path, architecture: Architecture, target: Path) -> None:
         part.mkdir(parents=True)
         for name in _names(architecture.layers):
             with ExitStack() as files:
-                weight = Checkpoint(folder, architecture, files).matrix(name).quantized()
+                weight = Rotated(Checkpoint(folder, architecture, files)).matrix(name).quantized()
             tensors = {"values": weight.values, "scale": weight.scale, "bias": weight.bias}
             given = {key: tensor for key, tensor in tensors.items() if tensor is not None}
             save_file(given, part / f"{name}.safetensors", metadata={"source": source})

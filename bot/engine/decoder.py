@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from bot.engine.kv import Shape, Slot
 from bot.engine.linear import Linear
+from bot.engine.rotation import Rotation
 from bot.engine.successor import Successor, SuccessorWeights, TorchSuccessor
 
 
@@ -58,10 +59,12 @@ class Layer:
 
 @dataclass(eq=False, slots=True)
 class Weights:
-    """All weights. `embedding` and `output_embedding` (the head once more, for a few of its rows) are
+    """All weights; layers and head are in a space that is rotated by `rotation`. `norm`, which is before the head, and
+    `embedding` and `output_embedding` (the head once more, for a few of its rows) are in the model's own. These are
     [vocab, hidden] in any float type, mapped from the file: only the rows that are used take memory.
     """
 
+    rotation: Rotation
     embedding: Tensor
     output_embedding: Tensor
     layers: list[Layer]
@@ -142,7 +145,8 @@ class Forward(Protocol):
     def forward(self, batch: Batch, early: Callable[[Tensor], None] = nobody) -> Tensor:
         """States of the wanted rows, float32 [wanted, hidden]; fills the slots' keys and values.
 
-        Of rows that leave early the residual stream, normed without weights; of the others what the head reads.
+        Of rows that leave early the residual stream, normed without weights; of the others what the head reads. Both
+        in the model's own space, however it is stored.
         `early` is called with the former as soon as they are there, before the other rows go on.
         """
         ...
@@ -187,11 +191,12 @@ class Decoder:
         spans, positions = batch.spans, batch.positions()
         cos, sin = self._cos[positions, None], self._sin[positions, None]
         masks = [_mask(span, arch.heads // arch.kv_heads, arch.sliding_window) for span in spans]
-        x = self.embed(batch.tokens())
+        rotation = self.weights.rotation
+        x = rotation.into(self.embed(batch.tokens()))
         left = x[:0]
         for index, layer in enumerate(self.weights.layers):
             if index == batch.exit_layer and batch.early_spans:
-                left, x = self._norm(x[: batch.early_rows]), x[batch.early_rows :]
+                left, x = rotation.back(self._norm(x[: batch.early_rows])), x[batch.early_rows :]
                 cos, sin = cos[batch.early_rows :], sin[batch.early_rows :]
                 spans, masks = spans[batch.early_spans :], masks[batch.early_spans :]
                 early(left)
@@ -202,11 +207,11 @@ class Decoder:
             x = x + layer.attention_out(self._attend(index, spans, masks, query, key, value))
             gate, up = layer.gate_up(self._norm(x, layer.mlp_norm)).chunk(2, dim=1)
             x = x + layer.down(F.silu(gate) * up)
-        return torch.cat((left, self._norm(x, self.weights.norm)))[batch.wanted]
+        return torch.cat((left, rotation.back(self._norm(x)) * self.weights.norm))[batch.wanted]
 
     def logits(self, states: Tensor) -> Tensor:
         """See Forward."""
-        return self.weights.head(states)
+        return self.weights.head(self.weights.rotation.into(states))
 
     def top(self, logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """See Forward."""

@@ -101,7 +101,6 @@ class Decoder {
     return all[kind];
   }
   std::vector<float>* norm(int layer, int kind) {
-    if (kind == 4) return &norm_;
     Layer& l = layers_[layer];
     std::vector<float>* all[] = {&l.attention_norm, &l.mlp_norm, &l.query_norm, &l.key_norm};
     return all[kind];
@@ -151,11 +150,10 @@ class Decoder {
     for (int index = first; index < end; ++index) layer_pass(layers_[index], index, x, rows, cosine, sine);
   }
 
-  // states [count, hidden] are those rows of x, normed for the head or without weights.
-  void states(const float* x, const int32_t* rows, int count, bool for_head, float* states) {
-    const float* weight = for_head ? norm_.data() : nullptr;
+  // states [count, hidden] are those rows of x, normed without weights.
+  void states(const float* x, const int32_t* rows, int count, float* states) {
     for (int i = 0; i < count; ++i, states += shape_.hidden)
-      rms_norm(x + static_cast<size_t>(rows[i]) * shape_.hidden, weight, shape_.hidden, shape_.epsilon, states);
+      rms_norm(x + static_cast<size_t>(rows[i]) * shape_.hidden, nullptr, shape_.hidden, shape_.epsilon, states);
   }
 
   // logits [rows, vocabulary] of states [rows, hidden].
@@ -290,7 +288,7 @@ class Decoder {
   std::vector<Layer> layers_;
   Linear head_;
   std::vector<Successor> successors_;
-  std::vector<float> norm_, qkv_, query_, attended_, gated_, both_, inside_, logits_;
+  std::vector<float> qkv_, query_, attended_, gated_, both_, inside_, logits_;
   std::vector<Span> spans_;
   std::vector<int> span_of_;
   std::vector<Task> tasks_;
@@ -333,6 +331,20 @@ inline void top(const float* values, int n, int count, float* best, int32_t* pla
   for (int i = 0; i < count; ++i) places[i] = found[i], best[i] = values[found[i]];
 }
 
+// bot/engine/rotation.py on one row, by the fast Walsh-Hadamard transform: a row's result does not depend on others.
+void rotate(float* x, int size, const float* signs, int block, bool back) {
+  const float scale = 1 / std::sqrt(static_cast<float>(block));
+  if (!back)
+    for (int i = 0; i < size; ++i) x[i] *= signs[i];
+  for (int half = 1; half < block; half *= 2)
+    for (int first = 0; first < size; first += 2 * half)
+      for (int i = first; i < first + half; ++i) {
+        const float a = x[i], b = x[i + half];
+        x[i] = a + b, x[i + half] = a - b;
+      }
+  for (int i = 0; i < size; ++i) x[i] *= back ? scale * signs[i] : scale;
+}
+
 }  // namespace tandem
 
 using tandem::Decoder;
@@ -367,8 +379,11 @@ void tandem_pass(Decoder* decoder, int32_t first, int32_t end, float* x, int32_t
                  const float* sine, const tandem::Span* spans, int32_t span_count) {
   decoder->pass(first, end, x, rows, cosine, sine, spans, span_count);
 }
-void tandem_states(Decoder* decoder, const float* x, const int32_t* rows, int32_t count, int32_t for_head, float* states) {
-  decoder->states(x, rows, count, for_head, states);
+void tandem_states(Decoder* decoder, const float* x, const int32_t* rows, int32_t count, float* states) {
+  decoder->states(x, rows, count, states);
+}
+void tandem_rotate(float* x, int32_t rows, int32_t size, const float* signs, int32_t block, int32_t back) {
+  for (int row = 0; row < rows; ++row) tandem::rotate(x + static_cast<size_t>(row) * size, size, signs, block, back);
 }
 void tandem_logits(Decoder* decoder, const float* states, int32_t rows, float* out) {
   decoder->logits(states, rows, out);

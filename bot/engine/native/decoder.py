@@ -17,7 +17,7 @@ from bot.engine.native import library
 from bot.engine.successor import Successor, Successors, SuccessorWeights
 
 KINDS = {"qkv": 0, "attention_out": 1, "gate_up": 2, "down": 3, "head": 4}
-"""Numbers of the matrices of a layer in the library; 4 is the head, and the norm behind the last layer."""
+"""Numbers of the matrices in the library, of a layer but for the head."""
 
 MOST_HEAD_DIM = 256
 
@@ -33,6 +33,8 @@ class NativeDecoder:
         self._embedding = checkpoint.embedding()
         self._output_embedding = checkpoint.output_embedding()
         self._vocabulary = len(self._output_embedding)
+        self._final_norm = checkpoint.final_norm()
+        self._rotation = checkpoint.rotation
         self._cos, self._sin = self.architecture.rotations(context)
         self._decoder = _fill(compiled, checkpoint, self._vocabulary, threads)
         finalize(self, compiled.tandem_free, self._decoder)
@@ -46,20 +48,20 @@ class NativeDecoder:
 
     def forward(self, batch: Batch, early: Callable[[Tensor], None] = nobody) -> Tensor:
         """See Forward."""
-        tokens, positions = batch.tokens(), batch.positions()
-        x = self.embed(tokens)
+        positions = batch.positions()
+        x = self._rotate(self.embed(batch.tokens()))
         cos, sin = self._cos[positions], self._sin[positions]
         layers, left = self.architecture.layers, batch.early_rows
-        states = torch.empty(len(batch.wanted), self.architecture.hidden)
+        early_states = states = torch.empty(0, self.architecture.hidden)
         if left:
             self._pass(range(batch.exit_layer), x, cos, sin, batch.spans)
-            self._states(x, batch.wanted[:left], states, for_head=False)
-            early(states[:left])
+            early_states = self._states(x, batch.wanted[:left])
+            early(early_states)
         if left < batch.rows:
             rest = batch.spans[batch.early_spans :]
             self._pass(range(batch.exit_layer, layers), x[left:], cos[left:], sin[left:], rest)
-            self._states(x, batch.wanted[left:], states[left:], for_head=True)
-        return states
+            states = self._states(x, batch.wanted[left:]).mul_(self._final_norm)
+        return torch.cat((early_states, states))
 
     def _pass(self, layers: range, x: Tensor, cos: Tensor, sin: Tensor, spans: Sequence[Span]) -> None:
         self._library.tandem_pass(
@@ -67,15 +69,23 @@ class NativeDecoder:
             _spans(spans), len(spans),
         )  # fmt: skip
 
-    def _states(self, x: Tensor, wanted: Sequence[int], states: Tensor, *, for_head: bool) -> None:
+    def _states(self, x: Tensor, wanted: Sequence[int]) -> Tensor:
         rows = torch.tensor(wanted, dtype=torch.int32)
+        states = torch.empty(len(rows), self.architecture.hidden)
         self._library.tandem_states(
-            self._decoder, x.data_ptr(), rows.data_ptr(), len(rows), for_head, states.data_ptr()
+            self._decoder, x.data_ptr(), rows.data_ptr(), len(rows), states.data_ptr()
         )
+        return self._rotate(states, back=True)
+
+    def _rotate(self, x: Tensor, *, back: bool = False) -> Tensor:
+        """`x` itself, float32 [rows, hidden], into the space of the layers or back; every row as if it were alone."""
+        signs, block = self._rotation.signs, self._rotation.block
+        self._library.tandem_rotate(x.data_ptr(), len(x), x.shape[1], signs.data_ptr(), block, back)
+        return x
 
     def logits(self, states: Tensor) -> Tensor:
         """See Forward."""
-        states = states.contiguous()
+        states = self._rotate(states.clone(memory_format=torch.contiguous_format))
         out = torch.empty(len(states), self._vocabulary)
         self._library.tandem_logits(self._decoder, states.data_ptr(), len(states), out.data_ptr())
         return out
@@ -152,8 +162,6 @@ def _fill(compiled: ctypes.CDLL, checkpoint: WeightSource, vocabulary: int, thre
             if norm is not None:
                 compiled.tandem_set_norm(decoder, layer, kind, norm.contiguous().data_ptr(), len(norm))
     _set_linear(compiled, decoder, 0, KINDS["head"], checkpoint.matrix("head"))
-    final = checkpoint.final_norm().contiguous()
-    compiled.tandem_set_norm(decoder, 0, KINDS["head"], final.data_ptr(), len(final))
     return decoder
 
 

@@ -11,6 +11,7 @@ from bot.engine.decoder import Architecture, Batch, Decoder, Forward, Span
 from bot.engine.kv import Pool
 from bot.engine.linear import Fp32, Weight
 from bot.engine.native.decoder import NativeDecoder
+from bot.engine.rotation import Rotation
 
 ARCHITECTURE = Architecture(
     layers=2, hidden=192, heads=6, kv_heads=2, head_dim=32, intermediate=320, norm_epsilon=1e-6,
@@ -25,6 +26,7 @@ class RandomModel:
     """A WeightSource. Every weight is at the end of the int8 range, so that sums of 16 bits would saturate."""
 
     architecture = ARCHITECTURE
+    rotation = Rotation.of(ARCHITECTURE.hidden)
 
     def __init__(self) -> None:
         self._generator = torch.Generator().manual_seed(3)
