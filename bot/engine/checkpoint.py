@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -21,13 +21,10 @@ from torch import Tensor
 from bot.engine.architecture import UnsupportedModel, read_architecture
 from bot.engine.decoder import Architecture, Layer, Weights
 from bot.engine.linear import FORMATS, FormatName, Linear, Weight
-from bot.engine.rotation import Rotation
+from bot.engine.rotation import Rotated, Rotation
 
 ROTATED = "rotated by Hadamard's matrix"
 """Of stored weights: those of before are made again."""
-
-PIECE = 4096
-"""Outputs of a matrix that are rotated at once: float32 takes four bytes a weight."""
 
 
 def load(folder: Path, format_name: FormatName, quantized: Path) -> tuple[Architecture, Weights]:
@@ -130,69 +127,6 @@ class Checkpoint:
         """Changes when the files do."""
         stats = [(path.name, path.stat()) for path in self.paths]
         return ";".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats)
-
-
-class Rotated:
-    """The same model in another space. What norms weigh is weighed where it is read, but for the norm before the head:
-
-    there, states leave this space. The heads' values are rotated as well, each on its own.
-    """
-
-    def __init__(self, source: WeightSource) -> None:
-        self.architecture = source.architecture
-        self.rotation = Rotation.of(source.architecture.hidden)
-        self._heads = Rotation.of(source.architecture.head_dim)
-        self._source = source
-
-    def embedding(self) -> Tensor:
-        """In the model's space, [vocab, hidden]: rows are rotated when they are looked up."""
-        return self._source.embedding()
-
-    def output_embedding(self) -> Tensor:
-        """In the model's space, [vocab, hidden]."""
-        return self._source.output_embedding()
-
-    def matrix(self, name: str) -> Weight:
-        """One weight, float32."""
-        weight = self._source.matrix(name)
-        layer, _, kind = name.rpartition(".")
-        if kind == "head":
-            return self._reading(weight, None)
-        norms = self._source.norms(int(layer.removeprefix("layers.")))
-        if kind == "qkv":
-            return self._with_values_rotated(self._reading(weight, norms.attention))
-        if kind == "gate_up":
-            return self._reading(weight, norms.mlp)
-        if kind == "attention_out":
-            arch = self.architecture
-            heads = weight.values.float().unflatten(1, (arch.heads, arch.head_dim))
-            weight = replace(weight, values=self._heads.into(heads).flatten(1))
-        bias = None if weight.bias is None else self.rotation.into(weight.bias)
-        return replace(weight, values=self.rotation.into(weight.values.float().T).T.contiguous(), bias=bias)
-
-    def _reading(self, weight: Weight, norm: Tensor | None) -> Weight:
-        pieces = [piece.float() for piece in weight.values.split(PIECE)]
-        weighed = pieces if norm is None else [piece * norm for piece in pieces]
-        return replace(weight, values=torch.cat([self.rotation.into(piece) for piece in weighed]))
-
-    def _with_values_rotated(self, qkv: Weight) -> Weight:
-        arch = self.architecture
-        first = (arch.heads + arch.kv_heads) * arch.head_dim
-        heads = qkv.values[first:].T.unflatten(1, (arch.kv_heads, arch.head_dim))
-        values = torch.cat((qkv.values[:first], self._heads.into(heads).flatten(1).T))
-        if qkv.bias is None:
-            return replace(qkv, values=values)
-        biases = self._heads.into(qkv.bias[first:].unflatten(0, (arch.kv_heads, arch.head_dim))).flatten()
-        return replace(qkv, values=values, bias=torch.cat((qkv.bias[:first], biases)))
-
-    def norms(self, layer: int) -> LayerNorms:
-        """Those of queries and keys are left."""
-        ones = torch.ones(self.architecture.hidden)
-        return replace(self._source.norms(layer), attention=ones, mlp=ones)
-
-    def final_norm(self) -> Tensor:
-        """In the model's space, float32 [hidden]."""
-        return self._source.final_norm()
 
 
 class Quantized(Rotated):

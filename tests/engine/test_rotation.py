@@ -8,11 +8,11 @@ from safetensors.torch import load_file, safe_open, save_file
 
 from bot.engine import checkpoint
 from bot.engine.architecture import read_architecture
-from bot.engine.checkpoint import Checkpoint, Rotated
+from bot.engine.checkpoint import Checkpoint
 from bot.engine.decoder import Batch, Decoder, Span
 from bot.engine.kv import Pool
 from bot.engine.linear import Fp32, Weight
-from bot.engine.rotation import Rotation
+from bot.engine.rotation import Rotated, Rotation
 
 FAMILIES = ("qwen1.5", "qwen2.5", "qwen3", "llama", "smollm2")
 
@@ -56,7 +56,8 @@ def test_a_rotated_model_computes_the_same(folder, prompt, family):
     with ExitStack() as files:
         plain = Checkpoint(place, read_architecture(place), files)
         decoders = [
-            Decoder(plain.architecture, checkpoint.pack(source, Fp32), 64) for source in (plain, Rotated(plain))
+            Decoder(plain.architecture, checkpoint.pack(source, Fp32), 64)
+            for source in (plain, Rotated(plain))
         ]
     tokens = prompt(30)
     expected, found = (passed(decoder, tokens) for decoder in decoders)
