@@ -4,8 +4,6 @@ transformers knows what each family means by its config.json, and takes a second
 beside it, and it is asked again only when one of the two has changed.
 """
 
-import json
-import os
 from contextlib import suppress
 from dataclasses import asdict, fields
 from hashlib import sha256
@@ -17,6 +15,7 @@ import torch
 from torch import Tensor
 
 from bot.engine.decoder import Architecture
+from bot.engine.kept import keep, read
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -38,8 +37,9 @@ def read_architecture(folder: Path) -> Architecture:
     if (kept := _kept(folder / KEPT, source)) is not None:
         return kept
     architecture = _read(folder)
-    with suppress(OSError):  # a folder that cannot be written to is read again
-        _keep(folder / KEPT, source, architecture)
+    # A float32 is the same after a trip through JSON.
+    numbers = asdict(architecture) | {"rope_frequencies": architecture.rope_frequencies.tolist()}
+    keep(folder / KEPT, {"source": source, "numbers": numbers})
     return architecture
 
 
@@ -51,23 +51,12 @@ def _source(folder: Path) -> str:
 
 def _kept(file: Path, source: str) -> Architecture | None:
     """None also for a file that another version of this program has written."""
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        read = json.loads(file.read_bytes())
-        numbers = read["numbers"]
-        if read["source"] == source and numbers.keys() == {field.name for field in fields(Architecture)}:
+    with suppress(TypeError, KeyError):
+        kept = read(file)
+        numbers = kept["numbers"]
+        if kept["source"] == source and numbers.keys() == {field.name for field in fields(Architecture)}:
             return Architecture(**numbers | {"rope_frequencies": torch.tensor(numbers["rope_frequencies"])})
     return None
-
-
-def _keep(file: Path, source: str, architecture: Architecture) -> None:
-    """All or nothing, also when two processes do it at once. A float32 is the same after a trip through JSON."""
-    numbers = asdict(architecture) | {"rope_frequencies": architecture.rope_frequencies.tolist()}
-    part = file.with_suffix(f".{os.getpid()}.part")
-    try:
-        part.write_text(json.dumps({"source": source, "numbers": numbers}), encoding="utf-8")
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _read(folder: Path) -> Architecture:

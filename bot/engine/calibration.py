@@ -3,17 +3,16 @@
 Not longer, for the machine may have been busy with something else when it was measured.
 """
 
-import json
-import os
+import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
 
 from bot.engine.decoder import Batch, Forward, Span
+from bot.engine.kept import keep, read
 from bot.engine.kv import Pool
 from bot.engine.scheduler import FEW, Costs
 
@@ -35,16 +34,23 @@ KEPT_S = 7 * 24 * 3600.0
 
 def kept_or(measured: Callable[[], Costs], file: Path, now: Callable[[], float] = time.time) -> Costs:
     """What is kept in `file`, or else is `measured` and kept there."""
-    with suppress(OSError, ValueError, TypeError):  # not there yet, half written, of another version
-        if 0 <= now() - file.stat().st_mtime < KEPT_S:
-            return Costs(**json.loads(file.read_bytes()))
+    if (kept := _kept(file, now())) is not None:
+        return kept
     costs = measured()
-    with suppress(OSError):  # a folder that cannot be written to: measured again
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f".{os.getpid()}.part")
-        part.write_text(json.dumps(asdict(costs)), encoding="utf-8")
-        part.replace(file)
+    keep(file, asdict(costs))
     return costs
+
+
+def _kept(file: Path, now: float) -> Costs | None:
+    """None also for what is too old, of another version, or makes no sense."""
+    kept = read(file)
+    if not isinstance(kept, dict) or kept.keys() != {field.name for field in fields(Costs)}:
+        return None
+    if not all(isinstance(value, float) and math.isfinite(value) for value in kept.values()):
+        return None
+    costs = Costs(**kept)
+    fresh = 0 <= now - file.stat().st_mtime < KEPT_S
+    return costs if fresh and costs.step_s > 0 and costs.row_s > 0 else None
 
 
 @torch.inference_mode()

@@ -23,9 +23,6 @@ from bot.engine.decoder import Architecture, Layer, Weights
 from bot.engine.linear import FORMATS, FormatName, Linear, Weight
 from bot.engine.rotation import Rotated, Rotation
 
-ROTATED = "rotated by Hadamard's matrix"
-"""Of stored weights: those of before are made again."""
-
 
 def load(folder: Path, format_name: FormatName, quantized: Path) -> tuple[Architecture, Weights]:
     """Everything that a Decoder needs, in the given format. Raises UnsupportedModel."""
@@ -189,7 +186,8 @@ def _parts(name: str) -> Sequence[str]:
 def _quantize(folder: Path, architecture: Architecture, target: Path) -> None:
     """Fill `target` unless it holds this very model: all or nothing, also when two processes do it at once."""
     with ExitStack() as files:
-        source = f"{ROTATED}; {Checkpoint(folder, architecture, files).fingerprint()}"
+        checkpoint = Checkpoint(folder, architecture, files)
+        source = f"rotation {Rotated(checkpoint).rotation.fingerprint} of {checkpoint.fingerprint()}"
     if _is_quantized(target, architecture, source):
         return
     part = target.with_suffix(f".{os.getpid()}.part")

@@ -207,7 +207,8 @@ class Decoder:
             x = x + layer.attention_out(self._attend(index, spans, masks, query, key, value))
             gate, up = layer.gate_up(self._norm(x, layer.mlp_norm)).chunk(2, dim=1)
             x = x + layer.down(F.silu(gate) * up)
-        return torch.cat((left, rotation.back(self._norm(x)) * self.weights.norm))[batch.wanted]
+        wanted = [row - batch.early_rows for row in batch.wanted[batch.early_rows :]]
+        return torch.cat((left, rotation.back(self._norm(x[wanted])) * self.weights.norm))
 
     def logits(self, states: Tensor) -> Tensor:
         """See Forward."""

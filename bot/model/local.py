@@ -79,14 +79,16 @@ class LocalModel:
             load = partial(load_parts, folder, settings, patient=False)
             model = cls(await loop.run_in_executor(thread, load))
             running = loop.run_in_executor(thread, model._worker.run)
-            model._preparation = asyncio.create_task(model.prepare())
+            model._preparation = asyncio.create_task(model._prepare_at_start())
             try:
                 async with model._improving():
                     yield model
             finally:
+                model._closed = True
+                model._preparation.cancel()
+                await asyncio.wait([model._preparation])
                 model._worker.stop()
                 await running
-                await model._preparation
 
     @asynccontextmanager
     async def _improving(self) -> AsyncIterator[None]:
@@ -148,6 +150,8 @@ class LocalModel:
         """See Model. The score of a label is that of all its spellings together."""
         for probe in self._probes:
             if probe.fits(task, messages, labels):
+                if self._preparation is not None:  # once for all who come meanwhile
+                    await asyncio.wait([self._preparation])
                 return await self._read(probe, messages[-1].text)
         return await self._score(self._encoder.prompt(messages), labels)
 
@@ -211,6 +215,13 @@ class LocalModel:
     def clear(self) -> None:
         """Drop everything computed for anybody, prefixes of tasks included: where a measurement begins."""
         self._worker.clear()
+
+    async def _prepare_at_start(self) -> None:
+        """A failure is told, and changes nothing."""
+        try:
+            await self.prepare()
+        except Exception:
+            log.exception("what stands before every text to be judged could not be computed ahead")
 
     async def prepare(self) -> None:
         """Compute what stands before every text of a probe, so that no later verdict waits for it."""

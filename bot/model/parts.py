@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 
 from bot.engine import checkpoint
-from bot.engine.architecture import read_architecture
 from bot.engine.backend import Backend, Place, Wanted, open_at_once, open_backend, open_compiled
 from bot.engine.calibration import kept_or, measure
 from bot.engine.draft import Draft, DraftWeights
@@ -40,7 +39,8 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
     """What LocalModel may use. `memory_bytes` caps keys and values; `threads` 0 means one per core;
-    `fitted` and `drafts` are the folders of what is fitted to models. Without `library_cache` nothing is compiled.
+    `fitted` and `drafts` are the folders of what is fitted to models. `library_cache` is for what is compiled and
+    measured; without it nothing is compiled.
     """
 
     weights: Wanted = "auto"
@@ -80,7 +80,6 @@ def load_parts(folder: Path, settings: LocalSettings, *, patient: bool = True) -
     torch.set_num_threads(settings.cores)
     place = Place(folder, folder / "int8", settings.library_cache)
     open_one = open_backend if patient else open_at_once
-    read_architecture(folder)  # kept from here on: two threads must not import transformers at once
     with ThreadPoolExecutor(1) as beside:
         encoder = beside.submit(PromptEncoder, folder)
         backend = open_one(place, settings.weights, context=settings.context, threads=settings.cores)
@@ -135,7 +134,7 @@ def _costs(backend: Backend, place: Place, settings: LocalSettings) -> Costs:
 
 
 def _circumstances(backend: Backend, place: Place, settings: LocalSettings) -> str:
-    """Changes with whatever changes the costs."""
+    """Changes with what changes the costs most: model, code, CPU, threads, room."""
     config = (place.folder / "config.json").read_text(encoding="utf-8")
     code = [library.fingerprint(), torch.__version__, backend.name]
     parts = [config, *code, str(settings.cores), str(settings.context)]

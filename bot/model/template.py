@@ -14,12 +14,12 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-NEEDED = frozenset({"range", "namespace"})
+NEEDED = frozenset({"range", "namespace", "joiner", "cycler"})
 """Of Jinja's own global names, those that chat templates are written with."""
 
 
 class ChatTemplate:
-    """The template of a model folder. Raises ValueError if it has none."""
+    """The template of a model folder. Raises ValueError if it has none, and TemplateSyntaxError."""
 
     def __init__(self, folder: Path) -> None:
         settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
@@ -70,7 +70,7 @@ def _compiled(source: str) -> Template:
     )
     for name in environment.globals.keys() - NEEDED:  # nobody's template needs more of Python
         del environment.globals[name]
-    environment.globals |= {"raise_exception": _raise, "strftime_now": _now}
+    environment.globals |= {"raise_exception": _raise, "strftime_now": _now, "dict": _dict}
     environment.filters["tojson"] = _json
     return environment.from_string(source)
 
@@ -83,9 +83,21 @@ def _now(form: str) -> str:
     return datetime.now().strftime(form)
 
 
-def _json(value: Any, indent: int | None = None, ensure_ascii: bool = False) -> str:
+def _dict(*pairs: Any, **named: Any) -> dict[Any, Any]:
+    return dict(*pairs, **named)
+
+
+def _json(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
     """Without Jinja's escapes for HTML."""
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )
 
 
 def _source(folder: Path, settings: dict[str, object]) -> str:

@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 from contextlib import aclosing
 
 import pytest
 
+from bot.engine.architecture import read_architecture
 from bot.model.api import ChatMessage, Delta, Finish, ModelCrashed, Overloaded, Queued, Sampling, TooLong
 from bot.model.local import LocalModel
 from bot.model.parts import LocalSettings
@@ -216,3 +219,20 @@ async def test_the_event_loop_goes_on_while_the_model_works(model):
     assert len(gaps) > 1000
     with contextlib.suppress(Overloaded):
         await working
+
+
+START = """
+import sys
+from pathlib import Path
+from bot.model.api import ChatMessage
+from bot.model.parts import LocalSettings, load_parts
+settings = LocalSettings(weights="fp32", context=64, threads=1, library_cache=None)
+load_parts(Path(sys.argv[1]), settings).encoder.prompt([ChatMessage("user", "Hello")])
+print("transformers" in sys.modules)
+"""
+
+
+def test_a_start_does_not_wait_for_transformers(tiny_model):
+    read_architecture(tiny_model)  # as the first start did
+    command = [sys.executable, "-c", START, str(tiny_model)]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == "False"

@@ -1,5 +1,6 @@
 """A probe speaks for the one model and the one question that it was fitted to, and for nothing else."""
 
+import asyncio
 import shutil
 from dataclasses import replace
 
@@ -64,16 +65,18 @@ async def test_the_same_text_is_judged_the_same_again(open_model, write):
     assert second.neither == pytest.approx(first.neither, abs=1e-5)
 
 
-async def test_what_stands_before_a_text_is_computed_before_anybody_asks(open_model, write):
+async def test_what_stands_before_a_text_is_computed_ahead_once_for_all_who_come_at_once(open_model, write):
     examples = (("Hello", "good"), ("Bye", "bad"))
     write(replace(ABOUT, question="?", examples=examples))
     async with open_model() as model:
-        await model.settled()
+        at_once = await asyncio.gather(
+            *(model.classify("mood", question(text), ABOUT.labels) for text in ("a", "b", "c"))
+        )
         choice = await model.classify("mood", question("Hi"), ABOUT.labels)
     assert [message.text for message in choice.read] == [
         "Good or bad?", "Hello?", "good", "Bye?", "bad", "Hi?",
     ]  # fmt: skip
-    assert choice.usage.cached > choice.usage.prompt / 2
+    assert all(each.usage.cached > each.usage.prompt / 2 for each in (*at_once, choice))
 
 
 @pytest.mark.parametrize(
@@ -112,3 +115,20 @@ async def test_another_model_has_no_probe(open_model, write, checksum):
 
 def test_a_folder_of_ones_own_has_no_probe(tmp_path):
     assert list(probes.load("", tmp_path)) == []
+
+
+async def test_what_cannot_be_computed_ahead_is_told_and_judged_later(open_model, write, monkeypatch, caplog):
+    write(ABOUT)
+    choose, calls = Probe.choose, iter(range(10))
+
+    def fail_once(self, last, mean):
+        if next(calls) == 0:
+            raise RuntimeError("not now")
+        return choose(self, last, mean)
+
+    monkeypatch.setattr(Probe, "choose", fail_once)
+    async with open_model() as model:
+        choice = await model.classify("mood", question("Hello"), ABOUT.labels)
+    assert choice.label in ABOUT.labels
+    assert "could not be computed ahead" in caplog.text
+    assert "not now" in caplog.text

@@ -1,8 +1,6 @@
 """Chat templates are rendered as transformers does it, without transformers, and can do no harm."""
 
 import json
-import subprocess
-import sys
 from contextlib import suppress
 
 import pytest
@@ -75,7 +73,9 @@ TRAINED = """{% for message in messages %}<|{{ message.role }}|>
 {% if message.role == 'assistant' %}{% generation %}
 {{ message.content }}{{ eos_token }}
 {% endgeneration %}{% else %}{{ message.content }}{% endif %}
-{% endfor %}{{ {"kept": "as <it> is", "é": [1, 2]} | tojson(indent=2) }}"""
+{% endfor %}{{ {"kept": "as <it> is", "é": [1, 2]} | tojson(indent=2) }}
+{{ dict(b=1, a=2) | tojson(true, separators=(",", ":"), sort_keys=true) }}
+{% set comma = joiner(", ") %}{% for part in "ab" %}{{ comma() }}{{ part }}{% endfor %}"""
 TEMPLATES = {
     "chatml": CHATML,
     "thinking": THINKING,
@@ -145,13 +145,3 @@ def test_a_template_that_leaves_a_message_out_is_refused(template):
 def test_a_template_from_a_stranger_reaches_nothing(template, source):
     with suppress(SecurityError, UndefinedError, OverflowError):  # or nothing is shown, for it is undefined
         assert template(source + "{{ messages[0].content }}").around(["user"]) == ["", ""]
-
-
-def test_nobody_waits_for_transformers(template, tmp_path):
-    template(CHATML)
-    program = (
-        "import sys; from pathlib import Path; from bot.model.template import ChatTemplate;"
-        "ChatTemplate(Path(sys.argv[1])).around(['system', 'user']);"
-        "sys.exit('transformers' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode == 0

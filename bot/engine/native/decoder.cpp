@@ -332,7 +332,7 @@ inline void top(const float* values, int n, int count, float* best, int32_t* pla
 }
 
 // bot/engine/rotation.py on one row, by the fast Walsh-Hadamard transform: a row's result does not depend on others.
-void rotate(float* x, int size, const float* signs, int block, bool back) {
+inline void hadamard(float* x, int size, const float* signs, int block, bool back) {
   const float scale = 1 / std::sqrt(static_cast<float>(block));
   if (!back)
     for (int i = 0; i < size; ++i) x[i] *= signs[i];
@@ -382,8 +382,8 @@ void tandem_pass(Decoder* decoder, int32_t first, int32_t end, float* x, int32_t
 void tandem_states(Decoder* decoder, const float* x, const int32_t* rows, int32_t count, float* states) {
   decoder->states(x, rows, count, states);
 }
-void tandem_rotate(float* x, int32_t rows, int32_t size, const float* signs, int32_t block, int32_t back) {
-  for (int row = 0; row < rows; ++row) tandem::rotate(x + static_cast<size_t>(row) * size, size, signs, block, back);
+void tandem_hadamard(float* x, int32_t rows, int32_t size, const float* signs, int32_t block, int32_t back) {
+  for (int row = 0; row < rows; ++row) tandem::hadamard(x + static_cast<size_t>(row) * size, size, signs, block, back);
 }
 void tandem_logits(Decoder* decoder, const float* states, int32_t rows, float* out) {
   decoder->logits(states, rows, out);

@@ -49,7 +49,7 @@ class NativeDecoder:
     def forward(self, batch: Batch, early: Callable[[Tensor], None] = nobody) -> Tensor:
         """See Forward."""
         positions = batch.positions()
-        x = self._rotate(self.embed(batch.tokens()))
+        x = self._hadamard(self.embed(batch.tokens()))
         cos, sin = self._cos[positions], self._sin[positions]
         layers, left = self.architecture.layers, batch.early_rows
         early_states = states = torch.empty(0, self.architecture.hidden)
@@ -75,17 +75,17 @@ class NativeDecoder:
         self._library.tandem_states(
             self._decoder, x.data_ptr(), rows.data_ptr(), len(rows), states.data_ptr()
         )
-        return self._rotate(states, back=True)
+        return self._hadamard(states, back=True)
 
-    def _rotate(self, x: Tensor, *, back: bool = False) -> Tensor:
+    def _hadamard(self, x: Tensor, *, back: bool = False) -> Tensor:
         """`x` itself, float32 [rows, hidden], into the space of the layers or back; every row as if it were alone."""
         signs, block = self._rotation.signs, self._rotation.block
-        self._library.tandem_rotate(x.data_ptr(), len(x), x.shape[1], signs.data_ptr(), block, back)
+        self._library.tandem_hadamard(x.data_ptr(), len(x), x.shape[1], signs.data_ptr(), block, back)
         return x
 
     def logits(self, states: Tensor) -> Tensor:
         """See Forward."""
-        states = self._rotate(states.clone(memory_format=torch.contiguous_format))
+        states = self._hadamard(states.clone(memory_format=torch.contiguous_format))
         out = torch.empty(len(states), self._vocabulary)
         self._library.tandem_logits(self._decoder, states.data_ptr(), len(states), out.data_ptr())
         return out

@@ -58,7 +58,7 @@ _FUNCTIONS = {
         ),
     ),
     "tandem_states": (None, (c_void_p, c_void_p, c_void_p, c_int32, c_void_p)),
-    "tandem_rotate": (None, (c_void_p, c_int32, c_int32, c_void_p, c_int32, c_int32)),
+    "tandem_hadamard": (None, (c_void_p, c_int32, c_int32, c_void_p, c_int32, c_int32)),
     "tandem_top": (None, (c_void_p, c_void_p, c_int32, c_int32, c_int32, c_void_p, c_void_p)),
     "tandem_logits": (None, (c_void_p, c_void_p, c_int32, c_void_p)),
     "tandem_add_successor": (c_int32, (c_void_p,)),

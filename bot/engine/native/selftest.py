@@ -33,6 +33,7 @@ class RandomModel:
         self._table = self._random(VOCABULARY, ARCHITECTURE.hidden)
         # One number that towers above all others, as in the states of real models.
         self._table[:, 7] = 40.0
+        self._table = self.rotation.back(self._table)  # so it is where the layers are
         width, kv = ARCHITECTURE.heads * ARCHITECTURE.head_dim, ARCHITECTURE.kv_heads * ARCHITECTURE.head_dim
         sizes = {
             "qkv": (width + 2 * kv, ARCHITECTURE.hidden),
@@ -53,7 +54,7 @@ class RandomModel:
         return self._table
 
     def output_embedding(self) -> Tensor:
-        return self._matrices["head"].dequantized()
+        return self.rotation.back(self._matrices["head"].dequantized())
 
     def matrix(self, name: str) -> Weight:
         return self._matrices[name]
@@ -86,6 +87,7 @@ def error(compiled: ctypes.CDLL, threads: int) -> float:
     exact = Decoder(ARCHITECTURE, pack(model, Fp32), 64)
     states = torch.rand(20, ARCHITECTURE.hidden, generator=torch.Generator().manual_seed(4)).add_(0.2)
     states[0], states[:, 0] = 1.0, 0.0
+    states = model.rotation.back(states)  # so they are where the head is
     pairs = [(_logits(native), _logits(exact)), (native.logits(states), exact.logits(states))]
     differences = [(found - expected).abs().amax() / expected.abs().amax() for found, expected in pairs]
     return max(math.inf if difference.isnan() else difference.item() for difference in differences)
