@@ -6,6 +6,7 @@ Not longer, for the machine may have been busy with something else when it was m
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -49,8 +50,10 @@ def _kept(file: Path, now: float) -> Costs | None:
     if not all(isinstance(value, float) and math.isfinite(value) for value in kept.values()):
         return None
     costs = Costs(**kept)
-    fresh = 0 <= now - file.stat().st_mtime < KEPT_S
-    return costs if fresh and costs.step_s > 0 and costs.row_s > 0 else None
+    with suppress(OSError):  # another process may have taken it away
+        if 0 <= now - file.stat().st_mtime < KEPT_S and costs.step_s > 0 and costs.row_s > 0:
+            return costs
+    return None
 
 
 @torch.inference_mode()

@@ -9,6 +9,8 @@ from bot.engine.calibration import KEPT_S, kept_or
 from bot.engine.scheduler import Costs
 from bot.model.parts import LocalSettings, load_parts
 
+FROM_BEFORE = '{"step_s": 0.02, "row_s": 0.001}'
+WITHOUT_SENSE = '{"step_s": 0.02, "row_s": 0.0, "past_s": 0.0, "few_s": 0.0, "more_s": NaN}'
 FIRST, SECOND = Costs(0.02, 0.001, 1e-6, 0.0005, 0.002), Costs(0.03, 0.002)
 
 
@@ -32,7 +34,15 @@ def test_what_is_old_or_from_the_future_is_measured_again(tmp_path, age):
 
 
 @pytest.mark.parametrize(
-    "written", ["", '{"step_s": 0.02', "[]", '{"step_s": 0.02, "row_s": 0.1, "of_later": 1}']
+    "written",
+    [
+        "",
+        '{"step_s": 0.02',
+        "[]",
+        '{"step_s": 0.02, "row_s": 0.1, "of_later": 1}',
+        FROM_BEFORE,
+        WITHOUT_SENSE,
+    ],
 )
 def test_what_cannot_be_understood_is_measured_again(tmp_path, written):
     file = tmp_path / "costs.json"
