@@ -118,8 +118,9 @@ async def test_two_finals_never_both_count(store: Store, begin: Begin) -> None:
         store.finish_turn(turn.id, "written so far", "stopped"),
         store.finish_turn(turn.id, "all of it", "done"),
     )
-    assert first == second
-    assert (first.reply, first.state) == ("written so far", "stopped")
+    assert first == second == await store.last_turn(ANN)
+    # On connections of their own either may be the first, and then the other changes nothing.
+    assert (first.reply, first.state) in {("written so far", "stopped"), ("all of it", "done")}
 
 
 async def test_text_that_no_database_takes_is_stored_as_it_will_be_shown(store: Store, begin: Begin) -> None:
