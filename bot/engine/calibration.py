@@ -1,6 +1,7 @@
 """What a forward pass costs on this machine: measured, which takes a few steps of the model, and kept for a week.
 
-Not longer, for the machine may have been busy with something else when it was measured.
+Not longer, for a machine may be slow for reasons that nobody here sees; and what is measured while other programs
+compute is not kept at all.
 """
 
 import math
@@ -29,16 +30,29 @@ PAST = 1024
 TIMES = 3
 """The shortest of as many counts. The first step of each size warms up."""
 
+UNDISTURBED = 0.8
+"""Of the cores' time, what this process must have had for its costs to be kept."""
+
 KEPT_S = 7 * 24 * 3600.0
 """How old costs may be, in seconds."""
 
 
-def kept_or(measured: Callable[[], Costs], file: Path, now: Callable[[], float] = time.time) -> Costs:
-    """What is kept in `file`, or else is `measured` and kept there."""
+def kept_or(
+    measured: Callable[[], Costs],
+    file: Path,
+    *,
+    cores: int,
+    now: Callable[[], float] = time.time,
+    clock: Callable[[], float] = time.perf_counter,
+    spent: Callable[[], float] = time.process_time,
+) -> Costs:
+    """What is kept in `file`, or else is `measured`, and kept there if nobody else wanted the `cores` meanwhile."""
     if (kept := _kept(file, now())) is not None:
         return kept
+    began, spent_before = clock(), spent()
     costs = measured()
-    keep(file, asdict(costs))
+    if spent() - spent_before >= UNDISTURBED * cores * (clock() - began):
+        keep(file, asdict(costs))
     return costs
 
 

@@ -130,7 +130,8 @@ def _costs(backend: Backend, place: Place, settings: LocalSettings) -> Costs:
     measured = partial(measure, backend.forward, settings.context)
     if place.library_cache is None:
         return measured()
-    return kept_or(measured, place.library_cache / f"costs-{_circumstances(backend, place, settings)}.json")
+    file = place.library_cache / f"costs-{_circumstances(backend, place, settings)}.json"
+    return kept_or(measured, file, cores=settings.cores)
 
 
 def _circumstances(backend: Backend, place: Place, settings: LocalSettings) -> str:
