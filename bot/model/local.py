@@ -129,7 +129,7 @@ class LocalModel:
         """Until what stands before the texts of probes is computed, and nothing faster is being compiled any more."""
         for task in (self._preparation, self._improvement):
             if task is not None:
-                await asyncio.shield(task)
+                await asyncio.wait([task])  # also when it ends because the model is closed
 
     @property
     def backend(self) -> Backend:
