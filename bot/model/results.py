@@ -63,13 +63,14 @@ class Remembering:
             yield Delta(known)
             yield Finish("stop", Usage())
             return
+        if key is not None:
+            self.misses += 1
         text = ""
         async with aclosing(self._model.stream(messages, sampling, conversation=conversation)) as events:
             async for event in events:
                 if isinstance(event, Delta):
                     text += event.text
                 elif isinstance(event, Finish) and event.reason == "stop" and key is not None and text:
-                    self.misses += 1
                     self._answers[key] = text
                 yield event
 

@@ -42,8 +42,8 @@ async def answer(model, messages, sampling=DRAWN):
 
 
 async def stopped_answer(model, messages):
-    """An answer that came to its own end, as only those are remembered; stop strings end it soon."""
-    sampling = Sampling(temperature=1, max_new_tokens=400, stop=("a", "e", "1", "X", "\n"))
+    """An answer that came to its own end, as only those are remembered; stop strings end it soon, not at once."""
+    sampling = Sampling(temperature=1, max_new_tokens=400, stop=("a", "e", "1", "X", "\n"), seed=1)
     return sampling, await answer(model, messages, sampling)
 
 
@@ -75,8 +75,15 @@ async def test_verdicts_are_forgotten_after_their_lifetime_and_when_there_are_to
 async def test_the_answer_to_an_opening_greeting_is_remembered(model):
     sampling, (first, finish) = await stopped_answer(model, ask("Hello!"))
     assert finish.reason == "stop"
+    assert first
     assert await answer(model, ask("Hello!"), sampling) == (first, Finish("stop", type(finish.usage)()))
-    assert model.hits == 1
+    assert (model.hits, model.misses) == (1, 1)
+
+
+async def test_an_answer_that_is_cut_off_was_asked_for_all_the_same(model):
+    _, finish = await answer(model, ask("Hello!"), Sampling(max_new_tokens=1))
+    assert finish.reason == "length"
+    assert (model.hits, model.misses) == (0, 1)
 
 
 async def test_no_other_answer_is_remembered(model):
