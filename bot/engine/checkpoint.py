@@ -20,7 +20,7 @@ from torch import Tensor
 
 from bot.engine.architecture import UnsupportedModel, read_architecture
 from bot.engine.decoder import Architecture, Layer, Weights
-from bot.engine.linear import FORMATS, FormatName, Linear, Weight
+from bot.engine.linear import FORMATS, FOUR_AT_MOST, FormatName, Linear, Weight
 from bot.engine.rotation import Rotated, Rotation
 
 
@@ -187,7 +187,8 @@ def _quantize(folder: Path, architecture: Architecture, target: Path) -> None:
     """Fill `target` unless it holds this very model: all or nothing, also when two processes do it at once."""
     with ExitStack() as files:
         checkpoint = Checkpoint(folder, architecture, files)
-        source = f"rotation {Rotated(checkpoint).rotation.fingerprint} of {checkpoint.fingerprint()}"
+        rotation = Rotated(checkpoint).rotation.fingerprint
+        source = f"fours up to {FOUR_AT_MOST}, rotation {rotation} of {checkpoint.fingerprint()}"
     if _is_quantized(target, architecture, source):
         return
     part = target.with_suffix(f".{os.getpid()}.part")

@@ -18,6 +18,10 @@ Product = Callable[[Tensor], Tensor]
 """float32 [rows, in] → float32 [rows, out]."""
 
 
+FOUR_AT_MOST = 258
+"""Sum of four weights of one sign whose products with activations of 7 bits are added in 16 bits (native/dot.h)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Weight:
     """One weight matrix [out, in] as it is stored: float, or int8 with a float32 scale [out]; `bias` is [out]."""
@@ -27,11 +31,13 @@ class Weight:
     bias: Tensor | None = None
 
     def quantized(self) -> "Weight":
-        """The same in int8: symmetric, one scale per output."""
+        """The same in int8: symmetric, one scale per output, and no four larger than FOUR_AT_MOST in sum."""
         if self.scale is not None:
             return self
         values = self.values.float()
-        scale = values.abs().amax(1).clamp_min_(1e-12).div_(127)
+        fours = torch.cat([_largest_four(rows) for rows in torch.split(values, 4096)])
+        # Each of the four may be rounded up.
+        scale = torch.maximum(values.abs().amax(1).div_(127), fours.div_(FOUR_AT_MOST - 2)).clamp_min_(1e-12)
         return Weight((values / scale[:, None]).round_().to(torch.int8), scale, _float(self.bias))
 
     def dequantized(self) -> Tensor:
@@ -168,6 +174,13 @@ def self_test(linear: type[Linear]) -> float:
         error = (linear.pack(Weight(weight))(x) - exact).abs().amax() / exact.abs().amax()
         worst = max(worst, error.item())
     return worst
+
+
+def _largest_four(values: Tensor) -> Tensor:
+    """Of each row of [out, in]: inputs 0, 1, 4, 5 or 2, 3, 6, 7 of eight, those above or those below zero, [out]."""
+    fours = F.pad(values, (0, -values.shape[1] % 8)).unflatten(1, (-1, 2, 2, 2))
+    above, below = fours.clamp_min(0).sum((2, 4)), fours.clamp_max(0).sum((2, 4))
+    return torch.maximum(above.flatten(1).amax(1), -below.flatten(1).amin(1))
 
 
 def _float(tensor: Tensor | None) -> Tensor | None:

@@ -67,6 +67,7 @@ class Engine:
         self._streams: list[Stream] = []
         self._verdicts: list[Scoring | Reading] = []
         self._events: list[Event] = []
+        self._prompts_waited = False
 
     @property
     def busy(self) -> bool:
@@ -184,7 +185,9 @@ class Engine:
             [Pending(stream.pending, len(stream.slot.tokens)) for stream in streams],
             [verdict.pending for verdict in verdicts],
             self.budget,
+            waited=self._prompts_waited,
         )
+        self._prompts_waited = any(verdict_counts) and 0 in stream_counts and not self._prompts_waited
         batch = Batch()
         aboard: list[Stream | Scoring | Reading] = []
         for verdict, count in zip(verdicts, verdict_counts, strict=True):

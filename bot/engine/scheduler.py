@@ -1,7 +1,7 @@
 """Which tokens go into the next forward pass. Pure: numbers in, numbers out.
 
 Every running stream gets its one token, every waiting verdict its whole prompt, and the prompts of new answers
-share what is left. While verdicts are aboard that is little, so that a sentiment waits for nobody's history.
+share what is left. While verdicts are aboard that is little or nothing, so that a sentiment waits for nobody's history.
 """
 
 import math
@@ -39,7 +39,8 @@ class Pending(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Rows per step: of long prompts `idle` when nobody streams, `streaming` beside streams, `scoring` beside verdicts,
+    """Rows per step: of long prompts `idle` when nobody streams, `streaming` beside streams, `scoring` beside verdicts
+    when they have waited for a step already, else none;
 
     `verdicts` of verdicts, a message of usual length is to be judged in one step. These are rows at the beginning of
     a prompt; `past` is what each token before a row adds to it, in such rows.
@@ -60,10 +61,10 @@ class Budget:
         scoring = _rows(0.3 * costs.step_s, costs, least=1, most=16)
         return cls(idle, streaming, scoring, verdicts, costs.past_s / costs.row_s)
 
-    def prefill(self, streams: int, verdicts: int) -> int:
-        """How many tokens of long prompts may join a step."""
+    def prefill(self, streams: int, verdicts: int, *, waited: bool) -> int:
+        """How many tokens of long prompts may join a step; `waited` where they could not join the last one."""
         if verdicts:
-            return self.scoring
+            return self.scoring if waited else 0
         return self.streaming if streams else self.idle
 
 
@@ -72,12 +73,13 @@ def _rows(seconds: float, costs: Costs, *, least: int, most: int) -> int:
 
 
 def schedule(
-    streams: Sequence[Pending], verdicts: Sequence[int], budget: Budget
+    streams: Sequence[Pending], verdicts: Sequence[int], budget: Budget, *, waited: bool = False
 ) -> tuple[list[int], list[int]]:
     """How many tokens of each sequence to compute now.
 
     `streams`, and of `verdicts` the numbers of tokens that are still to be computed, are oldest first; a stream with
-    one token left is generating. The result has the same order; 0 means wait.
+    one token left is generating; `waited`, whether the step before had no room for prompts. The result has the same
+    order; 0 means wait.
     """
     generating = sum(stream.tokens == 1 for stream in streams)
     verdict_room = max(budget.verdicts - generating, 1)
@@ -85,7 +87,7 @@ def schedule(
     for index, pending in enumerate(verdicts):
         verdict_counts[index] = min(pending, verdict_room)
         verdict_room -= verdict_counts[index]
-    room: float = budget.prefill(generating, sum(verdict_counts))
+    room: float = budget.prefill(generating, sum(verdict_counts), waited=waited)
     stream_counts = [1] * len(streams)
     for index, stream in enumerate(streams):
         if stream.tokens > 1:

@@ -15,7 +15,11 @@ def fresh(*tokens):
 
 
 def test_streams_get_their_token_and_a_verdict_its_whole_prompt():
-    assert schedule(fresh(1, 1, 400), [30], BUDGET) == ([1, 1, 5], [30])
+    assert schedule(fresh(1, 1, 400), [30], BUDGET) == ([1, 1, 0], [30])
+
+
+def test_prompts_wait_for_verdicts_no_longer_than_a_step():
+    assert schedule(fresh(1, 1, 400), [30], BUDGET, waited=True) == ([1, 1, 5], [30])
 
 
 def test_beside_streams_a_prompt_gets_little_and_alone_much():
@@ -45,9 +49,14 @@ def test_rows_that_look_back_on_much_are_fewer_so_that_every_step_takes_as_long(
 PENDING = st.builds(Pending, st.integers(1, 500), st.integers(0, 10_000))
 
 
-@given(st.lists(PENDING, max_size=8), st.lists(st.integers(1, 500), max_size=8), st.floats(0, 0.01))
-def test_no_stream_ever_waits_and_something_always_goes_on(streams, verdicts, past):
-    stream_counts, verdict_counts = schedule(streams, verdicts, replace(BUDGET, past=past))
+@given(
+    st.lists(PENDING, max_size=8),
+    st.lists(st.integers(1, 500), max_size=8),
+    st.floats(0, 0.01),
+    st.booleans(),
+)
+def test_no_stream_ever_waits_and_something_always_goes_on(streams, verdicts, past, waited):
+    stream_counts, verdict_counts = schedule(streams, verdicts, replace(BUDGET, past=past), waited=waited)
     assert all(
         count == 1 for count, pending in zip(stream_counts, streams, strict=True) if pending.tokens == 1
     )

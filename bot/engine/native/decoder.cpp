@@ -100,6 +100,15 @@ class Decoder {
     Linear* all[] = {&l.qkv, &l.out, &l.gate_up, &l.down};
     return all[kind];
   }
+  // Fills the matrix; false where there is no room for it.
+  bool set_linear(int layer, int kind, const int8_t* values, const float* scale, const float* bias, int outputs, int inputs) {
+    int8_t* place = take(Linear::bytes(outputs, inputs));
+    if (!place) return false;
+    Linear& matrix = *linear(layer, kind);
+    matrix.pack(threads_, values, scale, bias, outputs, inputs, kind == 2, place);
+    coarse_fits_ &= kind == 4 || matrix.coarse_fits;
+    return true;
+  }
   std::vector<float>* norm(int layer, int kind) {
     Layer& l = layers_[layer];
     std::vector<float>* all[] = {&l.attention_norm, &l.mlp_norm, &l.query_norm, &l.key_norm};
@@ -131,23 +140,26 @@ class Decoder {
       rms_norm(embeddings + first, nullptr, hidden, kSuccessorEpsilon, &both_[2 * first + hidden]);
     });
     quantize(both_.data(), rows, 2 * hidden);
-    multiply_into(network.inner, rows, inside_.data());
+    multiply_into(network.inner, inside_.data());
     for (int i = 0; i < rows * rank; ++i) inside_[i] /= 1 + std::exp(-inside_[i]);
     quantize(inside_.data(), rows, rank);
-    multiply_onto(network.outer, rows, states);
+    multiply_onto(network.outer, states);
     quantize(states, rows, hidden);
-    multiply_into(network.head, rows, logits_.data());
+    multiply_into(network.head, logits_.data());
     each_row(rows, outputs, [&](int row) {
       likeliest(&logits_[static_cast<size_t>(row) * outputs], outputs, places[row], chances[row]);
     });
   }
 
-  // The layers from `first` up to `end` over x [rows, hidden], which is changed. Cosine and sine are [rows, head_dim / 2].
-  void pass(int first, int end, float* x, int rows, const float* cosine, const float* sine, const Span* spans,
-            int span_count) {
+  // The layers from `first` up to `end` over x [rows, hidden], which is changed; of the first `coarse_rows` only what
+  // they mean is wanted. Cosine and sine are [rows, head_dim / 2].
+  void pass(int first, int end, float* x, int rows, int coarse_rows, const float* cosine, const float* sine,
+            const Span* spans, int span_count) {
     spans_.assign(spans, spans + span_count);
     prepare(rows);
+    coarse_rows_ = coarse_fits_ ? coarse_rows : 0;
     for (int index = first; index < end; ++index) layer_pass(layers_[index], index, x, rows, cosine, sine);
+    coarse_rows_ = 0;
   }
 
   // states [count, hidden] are those rows of x, normed without weights.
@@ -159,7 +171,7 @@ class Decoder {
   // logits [rows, vocabulary] of states [rows, hidden].
   void logits(const float* states, int rows, float* out) {
     quantize(states, rows, shape_.hidden);
-    multiply_into(head_, rows, out);
+    multiply_into(head_, out);
   }
 
  private:
@@ -172,18 +184,18 @@ class Decoder {
 
   void layer_pass(Layer& layer, int index, float* x, int rows, const float* cosine, const float* sine) {
     quantize_normed(x, layer.attention_norm, rows);
-    multiply_into(layer.qkv, rows, qkv_.data());
+    multiply_into(layer.qkv, qkv_.data());
     each_row(rows, qkv_width(), [&](int row) { place_heads(row, index, layer, cosine, sine); });
     threads_.loop(static_cast<int>(tasks_.size()), [&](int i) {
       const Task& task = tasks_[i];
       attend(spans_[task.span], index, heads_, task.kv_head, task.first, task.end, query_.data(), attended_.data());
     });
     quantize(attended_.data(), rows, width());
-    multiply_onto(layer.out, rows, x);
+    multiply_onto(layer.out, x);
     quantize_normed(x, layer.mlp_norm, rows);
-    multiply_gated(layer.gate_up, rows);
+    multiply_gated(layer.gate_up);
     quantize(gated_.data(), rows, shape_.intermediate);
-    multiply_onto(layer.down, rows, x);
+    multiply_onto(layer.down, x);
   }
 
   template <class Vector>
@@ -217,12 +229,12 @@ class Decoder {
   }
 
   void quantize(const float* x, int rows, int width) {
-    quantized_.resize(rows, width);
+    quantized_.resize(rows, coarse_rows_, width);
     each_row(rows, width, [&](int row) { quantized_.set(row, x + static_cast<size_t>(row) * width, width); });
   }
 
   void quantize_normed(const float* x, const std::vector<float>& weight, int rows) {
-    quantized_.resize(rows, shape_.hidden);
+    quantized_.resize(rows, coarse_rows_, shape_.hidden);
     each_row(rows, shape_.hidden, [&](int row) {
       thread_local std::vector<float> line;
       line.resize(shape_.hidden);
@@ -232,23 +244,23 @@ class Decoder {
   }
 
   // out [rows, w.outputs] = the product.
-  void multiply_into(const Linear& w, int rows, float* out) {
-    multiply(threads_, w, quantized_, rows, [&](int row, int first, const float* values) {
+  void multiply_into(const Linear& w, float* out) {
+    multiply(threads_, w, quantized_, [&](int row, int first, const float* values) {
       std::copy_n(values, std::min(kTile, w.outputs - first), out + static_cast<size_t>(row) * w.outputs + first);
     });
   }
 
   // x [rows, w.outputs] += the product.
-  void multiply_onto(const Linear& w, int rows, float* x) {
-    multiply(threads_, w, quantized_, rows, [&](int row, int first, const float* values) {
+  void multiply_onto(const Linear& w, float* x) {
+    multiply(threads_, w, quantized_, [&](int row, int first, const float* values) {
       float* out = x + static_cast<size_t>(row) * w.outputs + first;
       for (int i = 0; i < std::min(kTile, w.outputs - first); ++i) out[i] += values[i];
     });
   }
 
   // gated_ [rows, intermediate] = silu(gate) · up; a tile holds outputs of both.
-  void multiply_gated(const Linear& w, int rows) {
-    multiply(threads_, w, quantized_, rows, [&](int row, int first, const float* values) {
+  void multiply_gated(const Linear& w) {
+    multiply(threads_, w, quantized_, [&](int row, int first, const float* values) {
       float* out = &gated_[static_cast<size_t>(row) * shape_.intermediate + first / 2];
       static_assert(kOutputs % kLanes == 0);
       for (int i = 0; i < kOutputs; i += kLanes) {
@@ -292,7 +304,9 @@ class Decoder {
   std::vector<Span> spans_;
   std::vector<int> span_of_;
   std::vector<Task> tasks_;
-  Quantized quantized_;
+  Activations quantized_;
+  int coarse_rows_ = 0;
+  bool coarse_fits_ = true;
   int8_t *region_ = nullptr, *place_ = nullptr;
   size_t size_ = 0;
 };
@@ -367,17 +381,14 @@ void tandem_free(Decoder* decoder) { delete decoder; }
 
 int32_t tandem_set_linear(Decoder* decoder, int32_t layer, int32_t kind, const int8_t* values, const float* scale,
                           const float* bias, int32_t outputs, int32_t inputs) {
-  int8_t* place = decoder->take(Linear::bytes(outputs, inputs));
-  if (!place) return -1;
-  decoder->linear(layer, kind)->pack(decoder->threads(), values, scale, bias, outputs, inputs, kind == 2, place);
-  return 0;
+  return decoder->set_linear(layer, kind, values, scale, bias, outputs, inputs) ? 0 : -1;
 }
 void tandem_set_norm(Decoder* decoder, int32_t layer, int32_t kind, const float* values, int32_t count) {
   decoder->norm(layer, kind)->assign(values, values + count);
 }
-void tandem_pass(Decoder* decoder, int32_t first, int32_t end, float* x, int32_t rows, const float* cosine,
-                 const float* sine, const tandem::Span* spans, int32_t span_count) {
-  decoder->pass(first, end, x, rows, cosine, sine, spans, span_count);
+void tandem_pass(Decoder* decoder, int32_t first, int32_t end, float* x, int32_t rows, int32_t coarse_rows,
+                 const float* cosine, const float* sine, const tandem::Span* spans, int32_t span_count) {
+  decoder->pass(first, end, x, rows, coarse_rows, cosine, sine, spans, span_count);
 }
 void tandem_states(Decoder* decoder, const float* x, const int32_t* rows, int32_t count, float* states) {
   decoder->states(x, rows, count, states);

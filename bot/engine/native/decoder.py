@@ -54,7 +54,7 @@ class NativeDecoder:
         layers, left = self.architecture.layers, batch.early_rows
         early_states = states = torch.empty(0, self.architecture.hidden)
         if left:
-            self._pass(range(batch.exit_layer), x, cos, sin, batch.spans)
+            self._pass(range(batch.exit_layer), x, cos, sin, batch.spans, coarse_rows=left)
             early_states = self._states(x, batch.wanted[:left])
             early(early_states)
         if left < batch.rows:
@@ -63,10 +63,13 @@ class NativeDecoder:
             states = self._states(x, batch.wanted[left:]).mul_(self._final_norm)
         return torch.cat((early_states, states))
 
-    def _pass(self, layers: range, x: Tensor, cos: Tensor, sin: Tensor, spans: Sequence[Span]) -> None:
+    def _pass(
+        self, layers: range, x: Tensor, cos: Tensor, sin: Tensor, spans: Sequence[Span], coarse_rows: int = 0
+    ) -> None:
+        """Layers over `x`, which is changed. The first `coarse_rows` may be computed less exactly."""
         self._library.tandem_pass(
-            self._decoder, layers.start, layers.stop, x.data_ptr(), len(x), cos.data_ptr(), sin.data_ptr(),
-            _spans(spans), len(spans),
+            self._decoder, layers.start, layers.stop, x.data_ptr(), len(x), coarse_rows,
+            cos.data_ptr(), sin.data_ptr(), _spans(spans), len(spans),
         )  # fmt: skip
 
     def _states(self, x: Tensor, wanted: Sequence[int]) -> Tensor:

@@ -9,7 +9,7 @@ from pathlib import Path
 from bot.engine.native.compilation import Compilation, NotCompiled, find_compiler
 
 FOLDER = Path(__file__).parent
-SOURCES = ("decoder.cpp", "attention.h", "linear.h", "threads.h", "vector.h")
+SOURCES = ("decoder.cpp", "attention.h", "dot.h", "linear.h", "threads.h", "vector.h")
 FLAGS = (
     *("-std=c++20", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math"),
     *("-shared", "-fPIC", "-pthread"),
@@ -53,7 +53,7 @@ _FUNCTIONS = {
     "tandem_pass": (
         None,
         (
-            *(c_void_p, c_int32, c_int32, c_void_p, c_int32),
+            *(c_void_p, c_int32, c_int32, c_void_p, c_int32, c_int32),
             *(c_void_p, c_void_p, POINTER(Span), c_int32),
         ),
     ),

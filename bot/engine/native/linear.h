@@ -6,120 +6,26 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <numeric>
 #include <type_traits>
 #include <vector>
 
+#include "dot.h"
 #include "threads.h"
 #include "vector.h"
 
 namespace tandem {
 
-#if defined(__AVX512VNNI__)
-#define TANDEM_ISA "avx512-vnni"
-#elif defined(__AVXVNNI__)
-#define TANDEM_ISA "avx-vnni"
-#elif defined(TANDEM_LIKE_VNNI)
-// For tests on other CPUs: the layout and the activations of VNNI, multiplied one by one.
-#define TANDEM_ISA "like vnni"
-#elif defined(__AVX2__)
-#define TANDEM_ISA "avx2"
-#else
-#define TANDEM_ISA "generic"
-#endif
-
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(TANDEM_LIKE_VNNI)
-// Activations of 8 bits with a step of their own for each 64 of them, which keeps an outlier from coarsening the rest.
-// The instruction wants one unsigned side: weights are stored with 128 added, which the sums start without.
-using Activation = int8_t;
-constexpr int kGroup = 4, kActivationMax = 127, kBlock = 64, kOffset = 128;
-constexpr bool kOneBlock = false;
-#else
-// Activations of 12 bits with one step for the row: a sum of two products fits 32 bits with room for every model's
-// width, where the usual 8-bit instruction of such CPUs saturates.
-using Activation = int16_t;
-constexpr int kGroup = 2, kActivationMax = 2047, kBlock = 1 << 20, kOffset = 0;
-constexpr bool kOneBlock = true;
-#endif
-
-// kPassRows: as many rows as the registers hold sums for; totals may wait in memory.
-#if defined(__AVX512VNNI__)
-constexpr int kOutputs = 16, kPassRows = 8;
-#elif !defined(__AVX2__)
-constexpr int kOutputs = 8, kPassRows = 4;
-#elif defined(__AVXVNNI__) || defined(TANDEM_LIKE_VNNI)
-constexpr int kOutputs = 8, kPassRows = 2;
-#else
-constexpr int kOutputs = 8, kPassRows = 6;
-#endif
-typedef int32_t Sums __attribute__((vector_size(4 * kOutputs)));
-typedef float Floats __attribute__((vector_size(4 * kOutputs)));
-// Outputs of a tile: two vectors of sums for each row, so that every activation word is used twice.
-constexpr int kTile = 2 * kOutputs;
-constexpr int kStep = kOutputs * kGroup;
-// Words of a tile in one line of memory: a tile is whole lines, and each is fetched once.
-constexpr int kLine = 64, kLineWords = std::max(1, kLine / (2 * kStep));
-
-// kGroup weights of each of kOutputs outputs, ready to be multiplied.
-#if defined(__AVX512VNNI__)
-using Weights = __m512i;
-inline Weights load_weights(const int8_t* p) { return _mm512_loadu_si512(p); }
-inline Sums dot(Sums sums, Weights weights, const Activation* word) {
-  int32_t bits;
-  std::memcpy(&bits, word, 4);
-  const __m512i activations = _mm512_set1_epi32(bits);
-  // The intrinsic makes gcc 12 copy sums between registers, at two thirds of the speed.
-  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(weights), "v"(activations));
-  return sums;
-}
-#elif defined(__AVXVNNI__)
-using Weights = __m256i;
-inline Weights load_weights(const int8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
-inline Sums dot(Sums sums, Weights weights, const Activation* word) {
-  int32_t bits;
-  std::memcpy(&bits, word, 4);
-  return (Sums)_mm256_dpbusd_avx_epi32((__m256i)sums, weights, _mm256_set1_epi32(bits));
-}
-#elif defined(__AVX2__) && !defined(TANDEM_LIKE_VNNI)
-using Weights = __m256i;
-inline Weights load_weights(const int8_t* p) {
-  return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-}
-inline Sums dot(Sums sums, Weights weights, const Activation* word) {
-  int32_t bits;
-  std::memcpy(&bits, word, 4);
-  sums += (Sums)_mm256_madd_epi16(weights, _mm256_set1_epi32(bits));
-  // Without this gcc 12 adds products up before they meet the sums, for which it runs out of registers.
-  asm("" : "+x"(sums));
-  return sums;
-}
-#else
-// Stored with kOffset added, so unsigned where there is one.
-using Stored8 = std::conditional_t<kOffset != 0, uint8_t, int8_t>;
-typedef Stored8 Bytes __attribute__((vector_size(kOutputs)));
-struct Weights {
-  Sums of[kGroup];
-};
-inline Weights load_weights(const int8_t* p) {
-  Weights weights;
-  for (int g = 0; g < kGroup; ++g) {
-    Bytes bytes{};
-    for (int i = 0; i < kOutputs; ++i) bytes[i] = static_cast<Stored8>(p[i * kGroup + g]);
-    weights.of[g] = __builtin_convertvector(bytes, Sums);
-  }
-  return weights;
-}
-inline Sums dot(Sums sums, const Weights& weights, const Activation* word) {
-  for (int g = 0; g < kGroup; ++g) sums += weights.of[g] * static_cast<int32_t>(word[g]);
-  return sums;
-}
-#endif
-
-// Rows of activations: q = round(x / step), with a step for each block of a row. `start` is where the block's sums
-// begin: without what kOffset will add to them.
+// Rows of activations of one format: q = round(x / step), with a step for each block of a row. `start` is where the
+// block's sums begin: without what the offset of the weights adds to them.
+template <class Format>
 struct Quantized {
+  using Activation = typename Format::Activation;
+  static constexpr int kBlock = Format::kBlock;
   std::vector<Activation> q;
   std::vector<float> step;
   std::vector<int32_t> start;
@@ -138,8 +44,8 @@ struct Quantized {
       const int first = block * std::min(kBlock, inputs), count = std::min(kBlock, inputs - first);
       const size_t place = static_cast<size_t>(row) * blocks + block;
       // The compiler makes much more of a length that it knows.
-      const int32_t total = count == 64 ? set_block(x + first, 64, step[place], out + first)
-                                        : set_block(x + first, count, step[place], out + first);
+      const int32_t total = count == kBlock ? set_block(x + first, kBlock, step[place], out + first)
+                                            : set_block(x + first, count, step[place], out + first);
       start[place] = -kOffset * total;
     }
     std::fill(out + inputs, out + stride, Activation{0});
@@ -161,39 +67,62 @@ struct Quantized {
   // Returns the sum of what is stored. Adding 1.5 · 2^23 rounds to even and leaves the integer in the lowest bits.
   // Nothing is out of range.
   [[gnu::always_inline]] static int32_t set_block(const float* x, int n, float& step, Activation* out) {
-    step = std::max(largest(x, n), 1e-12f) / kActivationMax;
+    step = std::max(largest(x, n), 1e-12f) / Format::kMax;
     const float magic = 12582912.0f, inverse = 1 / step;
     int32_t total = 0;
     for (int i = 0; i < n; ++i) {
       const int32_t q = static_cast<int32_t>((x[i] * inverse + magic) - magic);
-      out[i] = static_cast<Activation>(q), total += q;
+      out[i] = static_cast<Activation>(q + Format::kShift), total += q;
     }
     return total;
   }
 };
 
+// A batch of rows, of which the first `coarse_rows` are coarse.
+struct Activations {
+  Quantized<Coarse> coarse;
+  Quantized<Fine> fine;
+  int rows = 0, coarse_rows = 0;
+
+  void resize(int all, int of_them_coarse, int inputs) {
+    rows = all, coarse_rows = of_them_coarse;
+    coarse.resize(coarse_rows, inputs);
+    fine.resize(rows - coarse_rows, inputs);
+  }
+
+  void set(int row, const float* x, int inputs) {
+    if (row < coarse_rows) coarse.set(row, x, inputs);
+    else fine.set(row - coarse_rows, x, inputs);
+  }
+};
+
 // One weight matrix [outputs, inputs] in tiles, with what brings int32 sums back to floats.
 struct Linear {
-  int outputs = 0, inputs = 0, tiles = 0, words = 0;
+  int outputs = 0, inputs = 0, tiles = 0, lines = 0;
   const int8_t* weights = nullptr;
   std::vector<float> scale, bias;
+  // Of the weights of each block of coarse rows, [tiles, blocks, kTile], where these are shifted; `coarse_fits` where the
+  // weights are small enough for them.
+  std::vector<int16_t> block_sums;
+  bool coarse_fits = false;
 
   static int count_tiles(int outputs) { return (outputs + kTile - 1) / kTile; }
-  static int count_words(int inputs) {
-    constexpr int kLineInputs = kLineWords * kGroup;
-    return (inputs + kLineInputs - 1) / kLineInputs * kLineWords;
-  }
+  static int count_lines(int inputs) { return (inputs + kLineInputs - 1) / kLineInputs; }
   static size_t bytes(int outputs, int inputs) {
-    return static_cast<size_t>(count_tiles(outputs)) * count_words(inputs) * 2 * kStep;
+    return count_tiles(outputs) * static_cast<size_t>(count_lines(inputs)) * kLineBytes;
   }
 
   // values [n, k], scale [n] and bias [n] or null; `place` has room for bytes(n, k). With `halves` a tile holds
   // kOutputs of the first half of the outputs and the same of the second; n is then a multiple of kTile.
   void pack(Threads& threads, const int8_t* values, const float* scales, const float* biases, int n, int k,
             bool halves, int8_t* place) {
-    outputs = n, inputs = k, tiles = count_tiles(n), words = count_words(k);
+    outputs = n, inputs = k, tiles = count_tiles(n), lines = count_lines(k);
     scale.assign(tiles * kTile, 0), bias = scale;
     weights = place;
+    constexpr bool kAlsoCoarse = !std::is_same_v<Coarse, Fine>;
+    const int blocks = kAlsoCoarse ? (k + Coarse::kBlock - 1) / Coarse::kBlock : 0;
+    block_sums.assign(static_cast<size_t>(tiles) * blocks * kTile, 0);
+    std::atomic<bool> fits = true;
     threads.loop(tiles, [&](int tile) {
       int8_t* out = place + tile * tile_bytes();
       std::memset(out, 0, tile_bytes());
@@ -205,11 +134,34 @@ struct Linear {
         if (biases) bias[tile * kTile + i] = biases[output];
         for (int input = 0; input < k; ++input)
           out[(input / kGroup * kTile + i) * kGroup + input % kGroup] = static_cast<int8_t>(row[input] + kOffset);
+        for (int block = 0; block < blocks; ++block) {
+          const int first = block * Coarse::kBlock, end = std::min(k, first + Coarse::kBlock);
+          block_sums[(tile * blocks + block) * kTile + i] = static_cast<int16_t>(std::accumulate(row + first, row + end, 0));
+        }
+        if constexpr (kAlsoCoarse)
+          if (!lines_fit(row, k)) fits = false;
       }
     });
+    coarse_fits = fits;
   }
 
-  size_t tile_bytes() const { return static_cast<size_t>(words) * 2 * kStep; }
+  static bool lines_fit(const int8_t* row, int k) {
+    for (int first = 0; first < k; first += kLineInputs) {
+      int8_t line[kLineInputs] = {};
+      std::copy(row + first, row + std::min(k, first + kLineInputs), line);
+      if (!Coarse::fits(line)) return false;
+    }
+    return true;
+  }
+
+  // Of kOutputs outputs.
+  Sums block_sum(int tile, int blocks, int block, int part) const {
+    int16_t values __attribute__((vector_size(2 * kOutputs)));
+    std::memcpy(&values, &block_sums[(tile * blocks + block) * kTile + part * kOutputs], sizeof values);
+    return __builtin_convertvector(values, Sums);
+  }
+
+  size_t tile_bytes() const { return static_cast<size_t>(lines) * kLineBytes; }
 };
 
 // The weights that a thread needs next, on their way from main memory while it computes others: the passes of several
@@ -225,35 +177,49 @@ struct Ahead {
     next = begin + pass * share, end = begin + std::min((pass + 1) * share, size);
   }
 
-  // As much as a line of words takes.
+  // As much as a line takes.
   template <int kRows>
   void fetch() {
     constexpr int kHint = kRows <= kFewRows ? 3 : 2;
-    for (int bytes = 0; bytes < kLineWords * 2 * kStep; bytes += kLine) {
+    for (int bytes = 0; bytes < kLineBytes; bytes += kLine) {
       __builtin_prefetch(next, 0, kHint);
       next = std::min(next + kLine, end);
     }
   }
 };
 
-// The outputs of a tile for kRows rows, handed over row by row: emit(row, first output, values of kTile).
-template <int kRows, class Emit>
-inline void compute_tile(const Linear& w, int tile, const Quantized& x, int row, Ahead ahead, Emit&& emit) {
+// The weights of a tile in the order of a format; reordered ones last until the thread asks for others.
+template <class Format>
+const int8_t* tile_weights(const Linear& w, int tile) {
   const int8_t* weights = w.weights + tile * w.tile_bytes();
-  const Activation* words = &x.q[static_cast<size_t>(row) * x.stride];
+  if constexpr (Format::kReordered) {
+    struct alignas(kLine) Line { int8_t bytes[kLineBytes]; };
+    thread_local std::vector<Line> reordered;
+    if (reordered.size() < static_cast<size_t>(w.lines)) reordered.resize(w.lines);
+    for (int i = 0; i < w.lines; ++i) Format::reorder(weights + i * kLineBytes, reordered[i].bytes);
+    return reordered[0].bytes;
+  }
+  return weights;
+}
+
+// The outputs of a tile for kRows rows, handed over row by row: emit(row, values of kTile).
+template <class Format, int kRows, class Emit>
+inline void compute_tile(const Linear& w, int tile, const int8_t* weights, const Quantized<Format>& x, int row, Ahead ahead, Emit&& emit) {
+  const typename Format::Activation* line = &x.q[static_cast<size_t>(row) * x.stride];
   Floats totals[kRows][2] = {};
-  const int blocks = kOneBlock ? 1 : x.blocks;
+  const int blocks = Format::kOneBlock ? 1 : x.blocks;
+  constexpr int kBlockLines = Format::kBlock / kLineInputs;
   for (int block = 0; block < blocks; ++block) {
     Sums sums[kRows][2];
-    for (int r = 0; r < kRows; ++r) sums[r][0] = sums[r][1] = Sums{} + (kOffset ? x.start[(row + r) * blocks + block] : 0);
-    const int end = kOneBlock ? w.words : std::min(w.words, (block + 1) * (kBlock / kGroup));
-    for (int word = block * (kBlock / kGroup); word < end; word += kLineWords) {
+    for (int p = 0; p < 2; ++p) {
+      Sums start{};
+      if constexpr (Format::kShift != 0) start = -Format::kShift * w.block_sum(tile, blocks, block, p);
+      for (int r = 0; r < kRows; ++r) sums[r][p] = start + (kOffset ? x.start[(row + r) * blocks + block] : 0);
+    }
+    const int end = Format::kOneBlock ? w.lines : std::min(w.lines, (block + 1) * kBlockLines);
+    for (int i = block * kBlockLines; i < end; ++i, weights += kLineBytes, line += kLineInputs) {
       ahead.fetch<kRows>();
-      for (int i = 0; i < kLineWords; ++i, weights += 2 * kStep, words += kGroup) {
-        const Weights columns[2] = {load_weights(weights), load_weights(weights + kStep)};
-        for (int r = 0; r < kRows; ++r)
-          for (int p = 0; p < 2; ++p) sums[r][p] = dot(sums[r][p], columns[p], words + r * x.stride);
-      }
+      Format::template add_line<kRows>(sums, weights, line, x.stride);
     }
     for (int r = 0; r < kRows; ++r)
       for (int p = 0; p < 2; ++p)
@@ -269,38 +235,54 @@ inline void compute_tile(const Linear& w, int tile, const Quantized& x, int row,
       const Floats result = totals[r][p] * scale + bias;
       std::memcpy(values + p * kOutputs, &result, sizeof result);
     }
-    emit(row + r, tile * kTile, values);
+    emit(row + r, values);
   }
 }
 
-// The rows that are left when whole tiles are done.
-template <int kRows, class Emit>
-inline void last_rows(int rows, const Linear& w, int tile, const Quantized& x, int row, Ahead ahead, Emit&& emit) {
-  if (rows == kRows) return compute_tile<kRows>(w, tile, x, row, ahead, emit);
-  if constexpr (kRows > 1) last_rows<kRows - 1>(rows, w, tile, x, row, ahead, emit);
+// The rows that are left when whole passes are done.
+template <class Format, int kRows, class Emit>
+inline void last_rows(int rows, const Linear& w, int tile, const int8_t* weights, const Quantized<Format>& x, int row, Ahead ahead, Emit&& emit) {
+  if (rows == kRows) return compute_tile<Format, kRows>(w, tile, weights, x, row, ahead, emit);
+  if constexpr (kRows > 1) last_rows<Format, kRows - 1>(rows, w, tile, weights, x, row, ahead, emit);
+}
+
+// Rows whose activations stay in the second-level cache while the tiles of a task pass over them; more where a tile is
+// to be reordered for them.
+template <class Format>
+int rows_at_once(const Quantized<Format>& x) {
+  constexpr int kBytes = Format::kReordered ? 1 << 18 : 1 << 17;
+  const int row_bytes = x.stride * sizeof(typename Format::Activation);
+  return std::max(1, kBytes / row_bytes / Format::kPassRows) * Format::kPassRows;
 }
 
 // Calls emit(row, first output, values) for all rows and outputs; outputs beyond w.outputs are padding.
 template <class Emit>
-void multiply(Threads& threads, const Linear& w, const Quantized& x, int rows, Emit&& emit) {
+void multiply(Threads& threads, const Linear& w, const Activations& x, Emit&& emit) {
   // Enough weights per task to hide what a task costs, few enough that all threads end together.
   constexpr int kTaskBytes = 1 << 16;
-  // Rows whose activations stay in the second-level cache while the tiles of a task pass over them.
-  constexpr int kBlockBytes = 1 << 17;
   const int per_task = std::max(1, kTaskBytes / static_cast<int>(w.tile_bytes()));
-  const int block = std::max(kPassRows, kBlockBytes / static_cast<int>(x.stride * sizeof(Activation)) / kPassRows * kPassRows);
-  const int tasks = (w.tiles + per_task - 1) / per_task, blocks = (rows + block - 1) / block;
-  threads.loop(tasks * blocks, [&](int task) {
-    const int first = task / tasks * block, end = std::min(rows, first + block);
-    const int passes = (end - first + kPassRows - 1) / kPassRows;
-    for (int tile = task % tasks * per_task; tile < std::min(w.tiles, (task % tasks + 1) * per_task); ++tile) {
+  const int tasks = (w.tiles + per_task - 1) / per_task;
+  const auto parts = [](int rows, int at_once) { return (rows + at_once - 1) / at_once; };
+  const auto compute = [&]<class Format>(const Quantized<Format>& q, int rows, int part, int first_tile, int first_row) {
+    constexpr int kPassRows = Format::kPassRows;
+    const int first = part * rows_at_once(q), end = std::min(rows, first + rows_at_once(q)), passes = parts(end - first, kPassRows);
+    for (int tile = first_tile; tile < std::min(w.tiles, first_tile + per_task); ++tile) {
+      const auto emit_tile = [&](int row, const float* values) { emit(first_row + row, tile * kTile, values); };
+      const int8_t* weights = tile_weights<Format>(w, tile);
       for (int pass = 0; pass < passes; ++pass) {
         const int row = first + pass * kPassRows, left = end - row;
         const Ahead ahead(w, tile, rows, pass, passes);
-        if (left >= kPassRows) compute_tile<kPassRows>(w, tile, x, row, ahead, emit);
-        else last_rows<kPassRows - 1>(left, w, tile, x, row, ahead, emit);
+        if (left >= kPassRows) compute_tile<Format, kPassRows>(w, tile, weights, q, row, ahead, emit_tile);
+        else last_rows<Format, kPassRows - 1>(left, w, tile, weights, q, row, ahead, emit_tile);
       }
     }
+  };
+  const int fine_rows = x.rows - x.coarse_rows;
+  const int coarse_parts = parts(x.coarse_rows, rows_at_once(x.coarse)), fine_parts = parts(fine_rows, rows_at_once(x.fine));
+  threads.loop(tasks * (coarse_parts + fine_parts), [&](int task) {
+    const int part = task / tasks, first_tile = task % tasks * per_task;
+    if (part < coarse_parts) compute(x.coarse, x.coarse_rows, part, first_tile, 0);
+    else compute(x.fine, fine_rows, part - coarse_parts, first_tile, x.coarse_rows);
   });
 }
 

@@ -23,7 +23,9 @@ TOLERANCE = 0.03
 
 
 class RandomModel:
-    """A WeightSource. Every weight is at the end of the int8 range, so that sums of 16 bits would saturate."""
+    """A WeightSource. Half the weights are at the end of the int8 range, so that sums of 16 bits would saturate, and
+    the others as large as FOUR_AT_MOST lets them be.
+    """
 
     architecture = ARCHITECTURE
     rotation = Rotation.of(ARCHITECTURE.hidden)
@@ -32,7 +34,7 @@ class RandomModel:
         self._generator = torch.Generator().manual_seed(3)
         self._table = self._random(VOCABULARY, ARCHITECTURE.hidden)
         # One number that towers above all others, as in the states of real models.
-        self._table[:, 7] = 40.0
+        self._table[:, 3] = 40.0
         self._table = self.rotation.back(self._table)  # so it is where the layers are
         width, kv = ARCHITECTURE.heads * ARCHITECTURE.head_dim, ARCHITECTURE.kv_heads * ARCHITECTURE.head_dim
         sizes = {
@@ -71,16 +73,18 @@ class RandomModel:
 
     def _extreme(self, outputs: int, inputs: int) -> Weight:
         # Mostly of one sign: sums grow as large as they can.
-        signs = torch.where(self._random(outputs, inputs) > -1.0, 127, -127).to(torch.int8)
-        scale = torch.rand(outputs, generator=self._generator).add_(0.5).div_(127 * inputs**0.5)
-        return Weight(signs, scale, self._random(outputs))
+        signs = torch.where(self._random(outputs, inputs) > -1.0, 1, -1)
+        sizes = torch.tensor([127, 127, 127, 127, 3, 1, 3, 1]).repeat(inputs // 8)
+        scale = torch.rand(outputs, generator=self._generator).add_(0.5).div_(90 * inputs**0.5)
+        return Weight((signs * sizes).to(torch.int8), scale, self._random(outputs))
 
 
 @torch.inference_mode()
 def error(compiled: ctypes.CDLL, threads: int) -> float:
     """Largest difference to float32, relative to the largest number; NaN counts as infinite.
 
-    Of a whole forward pass, and of a single product whose sums are as large as they can become.
+    Of a whole forward pass, of one that rows leave early, and of a single product whose sums are as large as they can
+    become.
     """
     model = RandomModel()
     native = NativeDecoder(compiled, model, context=64, threads=threads)
@@ -88,7 +92,7 @@ def error(compiled: ctypes.CDLL, threads: int) -> float:
     states = torch.rand(20, ARCHITECTURE.hidden, generator=torch.Generator().manual_seed(4)).add_(0.2)
     states[0], states[:, 0] = 1.0, 0.0
     states = model.rotation.back(states)  # so they are where the head is
-    pairs = [(_logits(native), _logits(exact)), (native.logits(states), exact.logits(states))]
+    pairs = [(compute(native), compute(exact)) for compute in (_logits, _early, lambda model: model.logits(states))]
     differences = [(found - expected).abs().amax() / expected.abs().amax() for found, expected in pairs]
     return max(math.inf if difference.isnan() else difference.item() for difference in differences)
 
@@ -105,3 +109,14 @@ def _logits(decoder: Forward) -> Tensor:
     batch = Batch()
     batch.add(Span(slots[0], first[13:], 13, 13), wanted=10)
     return torch.cat([*rows, decoder.logits(decoder.forward(batch))])
+
+
+def _early(decoder: Forward) -> Tensor:
+    """States of a prompt that leaves after a layer, beside one that does not."""
+    pool = Pool(decoder.kv_shape, 1 << 24)
+    first, second = ([(seed * i) % VOCABULARY for i in range(1, 24)] for seed in (5, 13))
+    slots = [pool.take(tokens, 16) for tokens in (first, second)]
+    batch = Batch()
+    batch.add_early(Span(slots[0], first, 0, 0), exit_layer=1)
+    batch.add(Span(slots[1], second, 0, 0), wanted=1)
+    return decoder.forward(batch)
