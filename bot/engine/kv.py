@@ -185,10 +185,13 @@ class Pool:
         return itertools.chain(self._conversations.values(), self._prefixes.values())
 
     def _longest_prefix(self, tokens: Sequence[int], own: Slot | None, depth: int) -> tuple[Slot | None, int]:
-        """The slot that shares most of the start of `tokens`; the conversation's own wins a tie."""
+        """The slot that shares most of the start of `tokens`; the conversation's own wins a tie.
+
+        Only one of the same depth: rows that stop at one may be computed less exactly.
+        """
         best, length = own, _common(own.tokens, tokens) if own is not None else 0
         for slot in self._kept():
-            if slot.depth >= depth and (common := _common(slot.tokens, tokens)) > length:
+            if slot.depth == depth and (common := _common(slot.tokens, tokens)) > length:
                 best, length = slot, common
         return (best, length) if length else (None, 0)
 

@@ -81,6 +81,24 @@ def test_a_row_is_the_same_beside_hostile_neighbours(chosen, prompt, company, wa
     assert (alone - together).abs().max() / alone.abs().max() < bound
 
 
+@pytest.mark.parametrize("inputs", [3, 8, 100])
+@pytest.mark.parametrize("signs", ["both", "one"])
+def test_weights_are_as_large_as_sums_of_four_in_16_bits_allow(inputs, signs):
+    values = torch.randn(50, inputs, generator=torch.Generator().manual_seed(1))
+    values = values.abs() if signs == "one" else values
+    weight = linear.Weight(values).quantized()
+    assert (weight.dequantized() - values).abs().amax() <= weight.scale.amax() * 0.5001
+    longer = torch.zeros(50, (inputs + 7) // 8 * 8)
+    longer[:, :inputs] = weight.values
+    largest = 0
+    for first in range(0, inputs, 8):
+        for four in ([0, 1, 4, 5], [2, 3, 6, 7]):
+            products = 127 * longer[:, [first + place for place in four]]
+            largest = max(largest, products.clamp_min(0).sum(1).max(), -products.clamp_max(0).sum(1).min())
+    assert largest <= 2**15 - 1
+    assert largest > 30_000 or weight.values.abs().max() == 127
+
+
 @pytest.mark.parametrize("name", linear.FORMATS)
 @pytest.mark.parametrize("offset", [1, 8, 16])
 def test_weights_may_lie_anywhere_in_memory(name, offset):
