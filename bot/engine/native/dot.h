@@ -92,8 +92,8 @@ struct Fine {
 
   // Whether the format wants the weights of a tile in another order.
   static constexpr bool kReordered = false;
-  // Whether the weights of a line are small enough.
-  static bool fits(const int8_t*) { return true; }
+  // Whether a row of weights is small enough.
+  static bool fits(const int8_t*, int) { return true; }
 
   // Adds the products of a line of weights with kRows rows of activations, `stride` from one another.
   template <int kRows>
@@ -128,14 +128,22 @@ struct Coarse {
   static constexpr int kMax = 63, kBlock = 128, kShift = 64, kPassRows = 4;
   static constexpr bool kOneBlock = false, kReordered = true;
 
-  // Whether the weights of a line are small enough.
-  static bool fits(const int8_t* line) {
-    for (int first : {0, 2}) {
-      int above = 0, below = 0;
-      for (int input : {first, first + 1, first + 4, first + 5}) (line[input] > 0 ? above : below) += line[input];
-      if (std::max(above, -below) * (kMax + kShift) > INT16_MAX) return false;
+  // Whether a row of weights is small enough.
+  static bool fits(const int8_t* row, int inputs) {
+    const __m256i zero = _mm256_setzero_si256(), ones = _mm256_set1_epi8(1);
+    __m256i largest = zero;
+    for (int first = 0; first < inputs; first += 32) {
+      alignas(32) int8_t some[32] = {};
+      std::memcpy(some, row + first, std::min(32, inputs - first));
+      const __m256i weights = _mm256_load_si256(reinterpret_cast<const __m256i*>(some));
+      for (const __m256i side : {weights, _mm256_sub_epi8(zero, weights)}) {
+        const __m256i twos = _mm256_maddubs_epi16(_mm256_max_epi8(side, zero), ones);
+        largest = _mm256_max_epi16(largest, _mm256_add_epi16(twos, _mm256_srli_epi64(twos, 32)));
+      }
     }
-    return true;
+    alignas(32) int16_t fours[16];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(fours), largest);
+    return *std::max_element(fours, fours + 16) * (kMax + kShift) <= INT16_MAX;
   }
 
   // A line with four inputs of an output side by side instead of two.

@@ -138,20 +138,10 @@ struct Linear {
           const int first = block * Coarse::kBlock, end = std::min(k, first + Coarse::kBlock);
           block_sums[(tile * blocks + block) * kTile + i] = static_cast<int16_t>(std::accumulate(row + first, row + end, 0));
         }
-        if constexpr (kAlsoCoarse)
-          if (!lines_fit(row, k)) fits = false;
+        if (!Coarse::fits(row, k)) fits = false;
       }
     });
     coarse_fits = fits;
-  }
-
-  static bool lines_fit(const int8_t* row, int k) {
-    for (int first = 0; first < k; first += kLineInputs) {
-      int8_t line[kLineInputs] = {};
-      std::copy(row + first, row + std::min(k, first + kLineInputs), line);
-      if (!Coarse::fits(line)) return false;
-    }
-    return true;
   }
 
   // Of kOutputs outputs.
