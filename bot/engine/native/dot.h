@@ -130,16 +130,18 @@ struct Coarse {
 
   // Whether a row of weights is small enough.
   static bool fits(const int8_t* row, int inputs) {
-    const __m256i zero = _mm256_setzero_si256(), ones = _mm256_set1_epi8(1);
+    const __m256i zero = _mm256_setzero_si256();
     __m256i largest = zero;
+    const auto see = [&](__m256i side) {
+      const __m256i twos = _mm256_maddubs_epi16(_mm256_max_epi8(side, zero), _mm256_set1_epi8(1));
+      largest = _mm256_max_epi16(largest, _mm256_add_epi16(twos, _mm256_srli_epi64(twos, 32)));
+    };
     for (int first = 0; first < inputs; first += 32) {
-      alignas(32) int8_t some[32] = {};
-      std::memcpy(some, row + first, std::min(32, inputs - first));
-      const __m256i weights = _mm256_load_si256(reinterpret_cast<const __m256i*>(some));
-      for (const __m256i side : {weights, _mm256_sub_epi8(zero, weights)}) {
-        const __m256i twos = _mm256_maddubs_epi16(_mm256_max_epi8(side, zero), ones);
-        largest = _mm256_max_epi16(largest, _mm256_add_epi16(twos, _mm256_srli_epi64(twos, 32)));
-      }
+      int8_t last[32] = {};
+      const int8_t* some = row + first;
+      if (inputs - first < 32) std::copy(some, row + inputs, last), some = last;
+      const __m256i weights = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(some));
+      see(weights), see(_mm256_sub_epi8(zero, weights));
     }
     alignas(32) int16_t fours[16];
     _mm256_store_si256(reinterpret_cast<__m256i*>(fours), largest);
