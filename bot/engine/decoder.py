@@ -95,7 +95,8 @@ class Span:
 class Batch:
     """One forward pass: the rows of all spans, one after another, and which of them the caller wants to see.
 
-    The first `early_spans`, which are `early_rows`, leave the pass when `exit_layer` layers are done.
+    The first `early_spans`, which are `early_rows`, leave the pass when `exit_layer` layers are done. No word is drawn
+    from these, and a decoder may compute them less exactly than the others.
     """
 
     spans: list[Span] = field(default_factory=list)
