@@ -55,7 +55,8 @@ class Budget:
     @classmethod
     def for_costs(cls, costs: Costs) -> Self:
         """Nobody who comes in the middle of a step waits long, no stream falters, no verdict is held up."""
-        idle = _rows(0.08, costs, least=16, most=512)
+        # Whole passes of the native library: a row more would cost nearly as much as FEW.
+        idle = math.ceil(_rows(0.08, costs, least=16, most=510) / FEW) * FEW
         streaming = _rows(1.2 * costs.step_s, costs, least=8, most=idle)
         verdicts = max(idle, USUAL_VERDICT)
         scoring = _rows(0.3 * costs.step_s, costs, least=1, most=16)
