@@ -170,7 +170,7 @@ def self_test(linear: type[Linear]) -> float:
         x[0] = 1.0
         x[:, 0] = 0.0
         weight = torch.rand(96, 256, generator=generator).mul_(0.2).add_(0.8)
-        weight.view(96, -1, 8)[:, :, 4:] *= 0.01  # else FOUR_AT_MOST would keep all from the end of int8's range
+        weight.view(96, -1, 8)[:, :, 4:] *= 0.01  # else FOUR_AT_MOST would keep all from the end of the range
         exact = x.double() @ weight.double().T
         error = (linear.pack(Weight(weight))(x) - exact).abs().amax() / exact.abs().amax()
         worst = max(worst, error.item())
@@ -179,7 +179,7 @@ def self_test(linear: type[Linear]) -> float:
 
 def _largest_four(values: Tensor) -> Tensor:
     """Of each row of [out, in]: inputs 0, 1, 4, 5 or 2, 3, 6, 7 of eight, those above or those below zero, [out]."""
-    fours = F.pad(values, (0, -values.shape[1] % 8)).unflatten(1, (-1, 2, 2, 2))
+    fours = F.pad(values, (0, -values.shape[1] % 8)).reshape(len(values), -1, 2, 2, 2)
     above, below = fours.clamp_min(0).sum((2, 4)), fours.clamp_max(0).sum((2, 4))
     return torch.maximum(above.flatten(1).amax(1), -below.flatten(1).amin(1))
 

@@ -92,7 +92,9 @@ def error(compiled: ctypes.CDLL, threads: int) -> float:
     states = torch.rand(20, ARCHITECTURE.hidden, generator=torch.Generator().manual_seed(4)).add_(0.2)
     states[0], states[:, 0] = 1.0, 0.0
     states = model.rotation.back(states)  # so they are where the head is
-    pairs = [(compute(native), compute(exact)) for compute in (_logits, _early, lambda model: model.logits(states))]
+    pairs = [
+        (compute(native), compute(exact)) for compute in (_logits, _early, lambda model: model.logits(states))
+    ]
     differences = [(found - expected).abs().amax() / expected.abs().amax() for found, expected in pairs]
     return max(math.inf if difference.isnan() else difference.item() for difference in differences)
 
