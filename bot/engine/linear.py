@@ -19,7 +19,9 @@ Product = Callable[[Tensor], Tensor]
 
 
 FOUR_AT_MOST = 258
-"""Sum of four weights of one sign whose products with activations of 7 bits are added in 16 bits (native/dot.h)."""
+"""Sum of four weights of one sign whose products with activations of 7 bits are added in 16 bits (native/dot.h):
+
+32767 / 127. So it is for every CPU, for a model folder may travel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ class Int8Bf16:
 FORMATS: dict[FormatName, type[Linear]] = {"int8": Int8, "int8-bf16": Int8Bf16, "bf16": Bf16, "fp32": Fp32}
 
 TOLERANCE = 0.02
-"""Largest relative error that the self-test accepts. Rounding stays below 0.01; a saturated sum is 0.18 off."""
+"""Largest relative error that the self-test accepts. Rounding stays below 0.01; a saturated sum is 0.44 off."""
 
 
 def self_test(linear: type[Linear]) -> float:

@@ -40,7 +40,7 @@ class Pending(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Budget:
     """Rows per step: of long prompts `idle` when nobody streams, `streaming` beside streams, `scoring` beside verdicts
-    when they have waited for a step already, else none;
+    twice in the second step of these, none in the first;
 
     `verdicts` of verdicts, a message of usual length is to be judged in one step. These are rows at the beginning of
     a prompt; `past` is what each token before a row adds to it, in such rows.
@@ -55,7 +55,7 @@ class Budget:
     @classmethod
     def for_costs(cls, costs: Costs) -> Self:
         """Nobody who comes in the middle of a step waits long, no stream falters, no verdict is held up."""
-        # Whole passes of the native library: a row more would cost nearly as much as FEW.
+        # Whole passes of the library for AVX2, which is slow enough to care: a row more costs nearly as much as FEW.
         idle = math.ceil(_rows(0.08, costs, least=16, most=510) / FEW) * FEW
         streaming = _rows(1.2 * costs.step_s, costs, least=8, most=idle)
         verdicts = max(idle, USUAL_VERDICT)
@@ -65,7 +65,7 @@ class Budget:
     def prefill(self, streams: int, verdicts: int, *, waited: bool) -> int:
         """How many tokens of long prompts may join a step; `waited` where they could not join the last one."""
         if verdicts:
-            return self.scoring if waited else 0
+            return 2 * self.scoring if waited else 0
         return self.streaming if streams else self.idle
 
 
@@ -79,7 +79,7 @@ def schedule(
     """How many tokens of each sequence to compute now.
 
     `streams`, and of `verdicts` the numbers of tokens that are still to be computed, are oldest first; a stream with
-    one token left is generating; `waited`, whether the step before had no room for prompts. The result has the same
+    one token left is generating; `waited`, whether prompts had to make room for verdicts in the step before. The result has the same
     order; 0 means wait.
     """
     generating = sum(stream.tokens == 1 for stream in streams)

@@ -288,6 +288,30 @@ def test_what_a_reading_left_half_computed_serves_nobody_else(harness, prompt):
     assert run.tokens(request) == run.reference(text, 8)
 
 
+def test_a_long_prompt_gets_on_under_readings_that_never_end(harness, prompt):
+    run = harness()
+    request = Generate(prompt(60), max_new_tokens=1)
+    steps = 0
+    run.engine.submit(request)
+    while not run.tokens(request):
+        run.engine.submit(Read(prompt(20), layers=1, text=range(5, 15)))
+        run.step()
+        steps += 1
+    # Two times four rows in every second step.
+    assert steps == 16
+    run.run()
+
+
+def test_what_a_reading_computed_serves_the_next_and_what_an_answer_computed_does_not(harness, prompt):
+    run = harness()
+    text = prompt(40)
+    run.run(Generate(text, conversation="a", max_new_tokens=2))
+    readings = [Read(text, prefix=20, layers=1, text=range(20, 40)) for _ in range(2)]
+    run.run(readings[0])
+    run.run(readings[1])
+    assert [run.done(reading).counts.cached for reading in readings] == [0, 20]
+
+
 def test_readings_leave_answers_beside_them_alone(harness, prompt):
     run = harness()
     request = Generate(prompt(30), max_new_tokens=20)

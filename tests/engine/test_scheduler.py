@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.engine.scheduler import Budget, Costs, Pending, schedule
+from bot.engine.scheduler import FEW, Budget, Costs, Pending, schedule
 
 BUDGET = Budget(idle=100, streaming=20, scoring=5, verdicts=150)
 
@@ -19,7 +19,7 @@ def test_streams_get_their_token_and_a_verdict_its_whole_prompt():
 
 
 def test_prompts_wait_for_verdicts_no_longer_than_a_step():
-    assert schedule(fresh(1, 1, 400), [30], BUDGET, waited=True) == ([1, 1, 5], [30])
+    assert schedule(fresh(1, 1, 400), [30], BUDGET, waited=True) == ([1, 1, 10], [30])
 
 
 def test_beside_streams_a_prompt_gets_little_and_alone_much():
@@ -72,6 +72,7 @@ def test_what_looking_back_costs_here_is_counted_in_rows():
 def test_budgets_follow_what_a_row_costs_here():
     fast, slow = Budget.for_costs(Costs(0.008, 0.00025)), Budget.for_costs(Costs(0.03, 0.004))
     assert fast.idle > slow.idle >= 16
+    assert fast.idle % FEW == slow.idle % FEW == 0
     # While somebody reads an answer, a step takes at most about twice as long as usual.
     for budget, costs in ((fast, Costs(0.008, 0.00025)), (slow, Costs(0.03, 0.004))):
         assert costs.step_s + budget.streaming * costs.row_s <= 2.3 * costs.step_s

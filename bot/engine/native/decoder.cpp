@@ -151,8 +151,8 @@ class Decoder {
     });
   }
 
-  // The layers from `first` up to `end` over x [rows, hidden], which is changed; of the first `coarse_rows` only what
-  // they mean is wanted. Cosine and sine are [rows, head_dim / 2].
+  // The layers from `first` up to `end` over x [rows, hidden], which is changed; the first `coarse_rows` may be computed
+  // less exactly. Cosine and sine are [rows, head_dim / 2].
   void pass(int first, int end, float* x, int rows, int coarse_rows, const float* cosine, const float* sine,
             const Span* spans, int span_count) {
     spans_.assign(spans, spans + span_count);

@@ -11,7 +11,9 @@
 #include <cstring>
 #include <type_traits>
 
-#include "vector.h"
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace tandem {
 
@@ -132,16 +134,17 @@ struct Coarse {
   static bool fits(const int8_t* row, int inputs) {
     const __m256i zero = _mm256_setzero_si256();
     __m256i largest = zero;
-    const auto see = [&](__m256i side) {
-      const __m256i twos = _mm256_maddubs_epi16(_mm256_max_epi8(side, zero), _mm256_set1_epi8(1));
-      largest = _mm256_max_epi16(largest, _mm256_add_epi16(twos, _mm256_srli_epi64(twos, 32)));
+    const auto count = [&](__m256i sizes) {
+      const __m256i pairs = _mm256_maddubs_epi16(sizes, _mm256_set1_epi8(1));
+      largest = _mm256_max_epi16(largest, _mm256_add_epi16(pairs, _mm256_srli_epi64(pairs, 32)));
     };
     for (int first = 0; first < inputs; first += 32) {
-      int8_t last[32] = {};
+      int8_t tail[32] = {};
       const int8_t* some = row + first;
-      if (inputs - first < 32) std::copy(some, row + inputs, last), some = last;
+      if (inputs - first < 32) std::copy(some, row + inputs, tail), some = tail;
       const __m256i weights = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(some));
-      see(weights), see(_mm256_sub_epi8(zero, weights));
+      count(_mm256_max_epi8(weights, zero));
+      count(_mm256_sub_epi8(zero, _mm256_min_epi8(weights, zero)));  // 128 too, for it is taken as unsigned
     }
     alignas(32) int16_t fours[16];
     _mm256_store_si256(reinterpret_cast<__m256i*>(fours), largest);

@@ -141,7 +141,7 @@ struct Linear {
         if (!Coarse::fits(row, k)) fits = false;
       }
     });
-    coarse_fits = fits;
+    coarse_fits = kAlsoCoarse && fits;
   }
 
   // Of kOutputs outputs.
@@ -161,9 +161,9 @@ constexpr int kFewRows = 2, kFewAhead = 8192;
 struct Ahead {
   const int8_t *next, *end;
 
-  Ahead(const Linear& w, int tile, int rows, int pass, int passes) {
+  Ahead(const Linear& w, int tile, bool few, int pass, int passes) {
     const size_t size = w.tile_bytes(), share = (size / passes + kLine - 1) / kLine * kLine;
-    const int8_t* begin = w.weights + tile * size + (rows <= kFewRows ? kFewAhead : size);
+    const int8_t* begin = w.weights + tile * size + (few ? kFewAhead : size);
     next = begin + pass * share, end = begin + std::min((pass + 1) * share, size);
   }
 
@@ -253,26 +253,28 @@ void multiply(Threads& threads, const Linear& w, const Activations& x, Emit&& em
   const int per_task = std::max(1, kTaskBytes / static_cast<int>(w.tile_bytes()));
   const int tasks = (w.tiles + per_task - 1) / per_task;
   const auto parts = [](int rows, int at_once) { return (rows + at_once - 1) / at_once; };
-  const auto compute = [&]<class Format>(const Quantized<Format>& q, int rows, int part, int first_tile, int first_row) {
+  const auto compute = [&]<class Format>(const Quantized<Format>& q, int rows, int part, int tile, int first_row) {
     constexpr int kPassRows = Format::kPassRows;
-    const int first = part * rows_at_once(q), end = std::min(rows, first + rows_at_once(q)), passes = parts(end - first, kPassRows);
-    for (int tile = first_tile; tile < std::min(w.tiles, first_tile + per_task); ++tile) {
-      const auto emit_tile = [&](int row, const float* values) { emit(first_row + row, tile * kTile, values); };
-      const int8_t* weights = tile_weights<Format>(w, tile);
-      for (int pass = 0; pass < passes; ++pass) {
-        const int row = first + pass * kPassRows, left = end - row;
-        const Ahead ahead(w, tile, rows, pass, passes);
-        if (left >= kPassRows) compute_tile<Format, kPassRows>(w, tile, weights, q, row, ahead, emit_tile);
-        else last_rows<Format, kPassRows - 1>(left, w, tile, weights, q, row, ahead, emit_tile);
-      }
+    const int first = part * rows_at_once(q), end = std::min(rows, first + rows_at_once(q));
+    if (first >= end) return;
+    const auto emit_tile = [&](int row, const float* values) { emit(first_row + row, tile * kTile, values); };
+    const int8_t* weights = tile_weights<Format>(w, tile);
+    const int passes = parts(end - first, kPassRows);
+    for (int pass = 0; pass < passes; ++pass) {
+      const int row = first + pass * kPassRows, left = end - row;
+      const Ahead ahead(w, tile, !Format::kReordered && rows <= kFewRows, pass, passes);
+      if (left >= kPassRows) compute_tile<Format, kPassRows>(w, tile, weights, q, row, ahead, emit_tile);
+      else last_rows<Format, kPassRows - 1>(left, w, tile, weights, q, row, ahead, emit_tile);
     }
   };
   const int fine_rows = x.rows - x.coarse_rows;
-  const int coarse_parts = parts(x.coarse_rows, rows_at_once(x.coarse)), fine_parts = parts(fine_rows, rows_at_once(x.fine));
-  threads.loop(tasks * (coarse_parts + fine_parts), [&](int task) {
+  const int most_parts = std::max(parts(x.coarse_rows, rows_at_once(x.coarse)), parts(fine_rows, rows_at_once(x.fine)));
+  threads.loop(tasks * most_parts, [&](int task) {
     const int part = task / tasks, first_tile = task % tasks * per_task;
-    if (part < coarse_parts) compute(x.coarse, x.coarse_rows, part, first_tile, 0);
-    else compute(x.fine, fine_rows, part - coarse_parts, first_tile, x.coarse_rows);
+    for (int tile = first_tile; tile < std::min(w.tiles, first_tile + per_task); ++tile) {
+      compute(x.coarse, x.coarse_rows, part, tile, 0);
+      compute(x.fine, fine_rows, part, tile, x.coarse_rows);
+    }
   });
 }
 

@@ -33,8 +33,10 @@ class RandomModel:
     def __init__(self) -> None:
         self._generator = torch.Generator().manual_seed(3)
         self._table = self._random(VOCABULARY, ARCHITECTURE.hidden)
-        # One number that towers above all others, as in the states of real models.
+        # One number that towers above all others, as in the states of real models, before weights of 127; and a token
+        # whose activations are all as large as they can be.
         self._table[:, 3] = 40.0
+        self._table[5] = 1.0
         self._table = self.rotation.back(self._table)  # so it is where the layers are
         width, kv = ARCHITECTURE.heads * ARCHITECTURE.head_dim, ARCHITECTURE.kv_heads * ARCHITECTURE.head_dim
         sizes = {

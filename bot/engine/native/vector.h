@@ -11,7 +11,7 @@
 
 namespace tandem {
 
-// As wide as the sums of linear.h.
+// As wide as the sums of dot.h.
 #if defined(__AVX512VNNI__)
 constexpr int kLanes = 16;
 #else
