@@ -79,8 +79,8 @@ def schedule(
     """How many tokens of each sequence to compute now.
 
     `streams`, and of `verdicts` the numbers of tokens that are still to be computed, are oldest first; a stream with
-    one token left is generating; `waited`, whether prompts had to make room for verdicts in the step before. The result has the same
-    order; 0 means wait.
+    one token left is generating; `waited`, whether prompts had to make room for verdicts in the step before. The result
+    has the same order; 0 means wait.
     """
     generating = sum(stream.tokens == 1 for stream in streams)
     verdict_room = max(budget.verdicts - generating, 1)

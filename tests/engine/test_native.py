@@ -110,7 +110,7 @@ def test_a_row_is_the_same_to_the_bit_beside_hostile_neighbours(folders, tmp_pat
 
 
 def early_states(forward, text, others=()):
-    """States of a text that leaves after a layer, beside others that leave with it and others that do not; and theirs."""
+    """States of a text that leaves after a layer, beside others that do and others that do not; and of the last."""
     pool = Pool(forward.kv_shape, 64 << 20)
     batch = Batch()
     for other in others:
