@@ -19,9 +19,10 @@ Product = Callable[[Tensor], Tensor]
 
 
 FOUR_AT_MOST = 258
-"""Sum of four weights of one sign whose products with activations of 7 bits are added in 16 bits (native/dot.h):
+"""Sum of four weights of one sign, for their products with activations of 7 bits are added in 16 bits: 32767 / 127.
 
-32767 / 127. So it is for every CPU, for a model folder may travel."""
+See native/dot.h. It holds on every CPU, for a model folder may travel.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +128,14 @@ class Int8:
 class Int8Bf16:
     """int8 weights times bfloat16 activations: right on every CPU, one byte a weight.
 
-    `_weight_int8pack_mm` reads little and computes slowly, so from `WIDE` rows on the weight is widened to
-    float32 once for all rows. The product is rounded to bfloat16 either way, as that call does, and scaled after
-    that: a row must not change with the number of rows beside it.
+    `_weight_int8pack_mm` adds up every row in the same order, however many there are. Weights widened to float32 for
+    many rows would be no faster below 128, and sums in another order sometimes round to another bfloat16.
     """
 
     values: Tensor
     scale: Tensor
     ones: Tensor
     bias: Tensor | None
-    WIDE: ClassVar[int] = 16
 
     @classmethod
     def pack(cls, weight: Weight) -> Self:
@@ -148,11 +147,7 @@ class Int8Bf16:
         return cls(weight.values.clone(), weight.scale.clone(), ones, bias)
 
     def __call__(self, x: Tensor) -> Tensor:
-        x = x.bfloat16()
-        if len(x) < self.WIDE:
-            product = torch._weight_int8pack_mm(x, self.values, self.ones)
-        else:
-            product = F.linear(x.float(), self.values.float()).bfloat16()
+        product: Tensor = torch._weight_int8pack_mm(x.bfloat16(), self.values, self.ones)
         product = product.float().mul_(self.scale)
         return product if self.bias is None else product.add_(self.bias)
 

@@ -53,6 +53,17 @@ def compiled(request, library_cache):
         return library.load(library_cache)
 
 
+def native_decoder(compiled, folder, tmp_path):
+    with checkpoint.opened(folder, tmp_path / "int8") as source:
+        return NativeDecoder(compiled, source, context=CONTEXT, threads=2)
+
+
+def exact_decoder(folder, tmp_path):
+    """In float32, on the same int8 weights."""
+    with checkpoint.opened(folder, tmp_path / "int8") as source:
+        return Decoder(source.architecture, checkpoint.pack(source, Fp32), CONTEXT)
+
+
 def logits(forward, prompts, steps):
     """Logits of every row: prompt i is fed in pieces of steps[i] rows, all prompts side by side."""
     pool = Pool(forward.kv_shape, 64 << 20)
@@ -77,10 +88,8 @@ def logits(forward, prompts, steps):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_its_logits_are_those_of_float32_on_the_same_weights(folders, tmp_path, compiled, prompt, family):
     folder, _ = folders[family]
-    with checkpoint.opened(folder, tmp_path / "int8") as source:
-        native = NativeDecoder(compiled, source, context=CONTEXT, threads=2)
-    with checkpoint.opened(folder, tmp_path / "int8") as source:
-        exact = Decoder(source.architecture, checkpoint.pack(source, Fp32), CONTEXT)
+    native = native_decoder(compiled, folder, tmp_path)
+    exact = exact_decoder(folder, tmp_path)
     prompts = [prompt(60), prompt(9)]
     for ours, reference in zip(logits(native, prompts, [7, 9]), logits(exact, prompts, [60, 9]), strict=True):
         error = (ours - reference).abs().max() / reference.abs().max()
@@ -96,8 +105,7 @@ def test_its_logits_are_those_of_float32_on_the_same_weights(folders, tmp_path, 
 @pytest.mark.parametrize("company", [0, 2, 7, 15])
 def test_a_row_is_the_same_to_the_bit_beside_hostile_neighbours(folders, tmp_path, compiled, prompt, company):
     folder, _ = folders["qwen2.5"]
-    with checkpoint.opened(folder, tmp_path / "int8") as source:
-        native = NativeDecoder(compiled, source, context=CONTEXT, threads=2)
+    native = native_decoder(compiled, folder, tmp_path)
     # Token 0 becomes an outlier a thousand times as large as everything else.
     native._embedding = native._embedding.clone()
     native._embedding[0] *= 1000
@@ -125,10 +133,8 @@ def early_states(forward, text, others=()):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_rows_that_leave_early_are_near_those_of_float32(folders, tmp_path, compiled, prompt, family):
     folder, _ = folders[family]
-    with checkpoint.opened(folder, tmp_path / "int8") as source:
-        native = NativeDecoder(compiled, source, context=CONTEXT, threads=2)
-    with checkpoint.opened(folder, tmp_path / "int8") as source:
-        exact = Decoder(source.architecture, checkpoint.pack(source, Fp32), CONTEXT)
+    native = native_decoder(compiled, folder, tmp_path)
+    exact = exact_decoder(folder, tmp_path)
     text = prompt(60)
     error = (early_states(native, text)[0] - early_states(exact, text)[0]).square().mean().sqrt()
     # The states' own is 1. Without VNNI their activations have 7 bits.
@@ -140,8 +146,7 @@ def test_a_row_that_leaves_early_is_the_same_to_the_bit_beside_hostile_neighbour
     folders, tmp_path, compiled, prompt, company
 ):
     folder, _ = folders["qwen2.5"]
-    with checkpoint.opened(folder, tmp_path / "int8") as source:
-        native = NativeDecoder(compiled, source, context=CONTEXT, threads=2)
+    native = native_decoder(compiled, folder, tmp_path)
     native._embedding = native._embedding.clone()
     native._embedding[0] *= 1000
     text = [max(token, 1) for token in prompt(50)]
@@ -151,8 +156,7 @@ def test_a_row_that_leaves_early_is_the_same_to_the_bit_beside_hostile_neighbour
 
 def test_a_row_is_the_same_to_the_bit_beside_rows_that_leave_early(folders, tmp_path, compiled, prompt):
     folder, _ = folders["qwen2.5"]
-    with checkpoint.opened(folder, tmp_path / "int8") as source:
-        native = NativeDecoder(compiled, source, context=CONTEXT, threads=2)
+    native = native_decoder(compiled, folder, tmp_path)
     others = [prompt(9), prompt(30)]
     pool, batch = Pool(native.kv_shape, 64 << 20), Batch()
     for other in others:

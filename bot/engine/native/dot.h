@@ -30,6 +30,9 @@ namespace tandem {
 #else
 #define TANDEM_ISA "generic"
 #endif
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(TANDEM_LIKE_VNNI)
+#define TANDEM_VNNI
+#endif
 
 #if defined(__AVX512VNNI__)
 constexpr int kOutputs = 16;
@@ -39,7 +42,7 @@ constexpr int kOutputs = 8;
 
 // kGroup inputs of an output lie side by side. VNNI's instruction wants one unsigned side: weights are stored with
 // kOffset added, which the sums start without.
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(TANDEM_LIKE_VNNI)
+#if defined(TANDEM_VNNI)
 constexpr int kGroup = 4, kOffset = 128;
 #else
 constexpr int kGroup = 2, kOffset = 0;
@@ -66,15 +69,15 @@ inline int32_t word_at(const void* p) {
   return bits;
 }
 
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(TANDEM_LIKE_VNNI)
-// 8 bits, with a step of their own for each 64 activations, which keeps an outlier from coarsening the rest.
+// Of all rows that a word may be drawn from.
 struct Fine {
+#if defined(TANDEM_VNNI)
+  // 8 bits, with a step of their own for each 64 activations, which keeps an outlier from coarsening the rest.
   using Activation = int8_t;
   static constexpr int kMax = 127, kBlock = 64;
 #else
-// 12 bits with one step for the row: a sum of two products fits 32 bits with room for every model's width, where the
-// usual 8-bit instruction of such CPUs saturates.
-struct Fine {
+  // 12 bits with one step for the row: a sum of two products fits 32 bits with room for every model's width, where the
+  // usual 8-bit instruction of such CPUs saturates.
   using Activation = int16_t;
   static constexpr int kMax = 2047, kBlock = 1 << 20;
 #endif
@@ -86,7 +89,7 @@ struct Fine {
   static constexpr int kPassRows = 8;
 #elif !defined(__AVX2__)
   static constexpr int kPassRows = 4;
-#elif defined(__AVXVNNI__) || defined(TANDEM_LIKE_VNNI)
+#elif defined(TANDEM_VNNI)
   static constexpr int kPassRows = 2;
 #else
   static constexpr int kPassRows = 6;
