@@ -82,7 +82,8 @@ def test_int8_bf16_adds_a_row_up_in_the_same_order_beside_any_number_of_others(r
     generator = torch.Generator().manual_seed(1)
     product = linear.Int8Bf16.pack(linear.Weight(torch.randn(512, 1024, generator=generator)))
     x = torch.randn(rows, 1024, generator=generator)
-    x *= torch.randn(rows, 1024, generator=generator).mul(3).exp()  # sums of numbers alike in size would be exact
+    # Sums of numbers that are alike in size would be exact in every order.
+    x *= torch.randn(rows, 1024, generator=generator).mul(3).exp()
     assert torch.equal(product(x), torch.cat([product(row[None]) for row in x]))
 
 
