@@ -60,6 +60,7 @@ class LocalModel:
         self._parts = parts
         self._encoder = parts.encoder
         self._probes = parts.probes
+        self._blanks = {probe.about: self._encoder.prompt(probe.about.prompt_for("")) for probe in self._probes}
         self._inboxes: dict[Job, asyncio.Queue[News]] = {}
         self._closed = False
         self._preparation: asyncio.Task[None] | None = None
@@ -150,8 +151,8 @@ class LocalModel:
         """See Model. The score of a label is that of all its spellings together."""
         for probe in self._probes:
             if probe.fits(task, messages, labels):
-                if self._preparation is not None:  # once for all who come meanwhile
-                    await asyncio.wait([self._preparation])
+                if self._preparation is not None and not self._preparation.done():
+                    await asyncio.wait([self._preparation])  # once for all who come meanwhile
                 return await self._read(probe, messages[-1].text)
         return await self._score(self._encoder.prompt(messages), labels)
 
@@ -167,7 +168,7 @@ class LocalModel:
 
     async def _read(self, probe: Probe, text: str) -> Choice:
         messages = probe.about.prompt_for(text)
-        prompt = self._encoder.prompt(messages)
+        prompt = self._blanks[probe.about].with_text(self._encoder.encode_text(messages[-1].text.strip()))
         request = Read(prompt.tokens, prompt.constant, layers=probe.about.layers, text=prompt.text)
         seen, usage = await self._verdict(request, Seen)
         return replace(probe.choose(seen.last, seen.mean), usage=usage, read=messages)

@@ -5,15 +5,20 @@ in a message is eleven characters of text.
 """
 
 import json
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Self
 
 from tokenizers import Tokenizer
 
 from bot.model.api import ChatMessage
 from bot.model.template import ChatTemplate
+
+# A batch is encoded by the thread that asks: others would have to wait for a core beside the engine's.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 REPLACEMENT = "\ufffd"
 """What a decoder shows for bytes that are not yet a whole character."""
@@ -33,6 +38,12 @@ class Prompt:
         """Tokens at the start that do not depend on the last message."""
         return self.text.start
 
+    def with_text(self, text: Sequence[int]) -> Self:
+        """The same prompt with other tokens as its last message."""
+        first, behind = self.tokens[: self.text.start], self.tokens[self.text.stop :]
+        place = range(len(first), len(first) + len(text))
+        return replace(self, tokens=(*first, *text, *behind), text=place)
+
 
 class PromptEncoder:
     """Tokenizer and chat template of a model folder. `stop_tokens` are the ids that end an answer."""
@@ -42,12 +53,12 @@ class PromptEncoder:
         self._typed = _without_control_tokens(self.tokenizer)
         self.stop_tokens = _stop_tokens(folder)
         self._around = lru_cache(maxsize=64)(ChatTemplate(folder).around)
+        self._encode_template = lru_cache(maxsize=64)(partial(_encode, self.tokenizer))
 
     def prompt(self, messages: Sequence[ChatMessage]) -> Prompt:
         """The chat template around `messages`, up to where the assistant's words begin."""
         pieces = self._around(tuple(message.role for message in messages))
-        tokens = self._encode_template(pieces[0])
-        texts = []
+        tokens, texts = [*self._encode_template(pieces[0])], []
         for message, piece in zip(messages, pieces[1:], strict=True):
             start = len(tokens)
             tokens += self.encode_text(message.text.strip())
@@ -64,12 +75,7 @@ class PromptEncoder:
 
     def encode_text(self, text: str) -> list[int]:
         """Token ids of text without any control token among them."""
-        ids: list[int] = self._typed.encode(text, add_special_tokens=False).ids
-        return ids
-
-    def _encode_template(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
-        return ids
+        return _encode(self._typed, text)
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of token ids, control tokens left out."""
@@ -136,6 +142,12 @@ class StopFilter:
 def _overlap(text: str, stop: str) -> int:
     """Length of the longest end of `text` that begins `stop`."""
     return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)
+
+
+def _encode(tokenizer: Tokenizer, text: str) -> list[int]:
+    """As a batch of one, which lets other threads run meanwhile and counts no characters; `encode` does neither."""
+    ids: list[int] = tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids
+    return ids
 
 
 def _without_control_tokens(tokenizer: Tokenizer) -> Tokenizer:

@@ -21,7 +21,7 @@ from bot.model.tokens import StopFilter, TextStream
 log = logging.getLogger(__name__)
 
 COMPANY_S = 0.001
-"""How long the first request after a rest waits for company, for one pass over the weights serves both."""
+"""How long an answer asked for after a rest waits for company: for a verdict, which would wait for its prompt."""
 
 SPEED_MEMORY = 0.9
 """Weight of the past in the moving averages of speed, per step or request."""
@@ -170,13 +170,14 @@ class Worker:
             self._post_news()
 
     def _take_commands(self) -> Iterable[Command]:
-        """All that wait. After a rest also what comes right behind: a message asks for verdict and answer together."""
+        """All that wait. After a rest also what comes right behind, until that is a verdict: answers wait for those."""
         rested = not self._engine.busy
         if rested:
             yield self._commands.get()
         try:
             while True:
-                yield self._commands.get(timeout=COMPANY_S) if rested else self._commands.get_nowait()
+                patient = rested and self._engine.waiting and not self._engine.verdicts_waiting
+                yield self._commands.get(timeout=COMPANY_S) if patient else self._commands.get_nowait()
         except Empty:
             return
 

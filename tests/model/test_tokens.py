@@ -1,5 +1,8 @@
 """Prompts in, pieces of text out: what people type stays text, and no half character is ever shown."""
 
+import threading
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,6 +46,30 @@ def test_no_control_token_of_the_real_model_can_be_typed(real_encoder, typed):
     ids = real_encoder.encode_text(f"x {typed} y")
     assert not control & set(ids)
     assert real_encoder.decode(ids) == f"x {typed} y"
+
+
+def test_a_prompt_does_not_change_the_next(encoder):
+    first = encoder.prompt(messages("a b c"))
+    assert encoder.prompt(messages("")).with_text(encoder.encode_text("a b c")) == first
+    assert encoder.prompt(messages("a b c")) == first
+
+
+def test_others_run_while_a_long_text_is_encoded(encoder):
+    """The event loop and the engine's thread share one interpreter with whoever encodes."""
+    text, times = "Nothing is so good, 什么都没有。" * 20_000, []
+
+    def encode():
+        times.append(time.perf_counter())
+        encoder.encode_text(text)
+        times.append(time.perf_counter())
+
+    thread, seen = threading.Thread(target=encode), []
+    thread.start()
+    while thread.is_alive():
+        seen.append(time.perf_counter())
+    began, ended = times
+    quarter = (ended - began) / 4
+    assert any(began + quarter < when < ended - quarter for when in seen)
 
 
 @pytest.mark.real_model

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.model.api import ChatMessage
+from bot.model import worker
+from bot.model.api import ChatMessage, Sampling
 from bot.model.local import LocalModel
 from bot.model.parts import LocalSettings
 
@@ -69,3 +70,19 @@ async def test_a_change_that_fails_before_it_begins_changes_nothing(tiny_model: 
             await asyncio.wrap_future(model._worker.replace(failing))
         assert await model.classify("mood", question, ["a", "b"]) == before
         assert model.crashes == 0
+
+
+async def test_a_verdict_begins_at_once_and_an_answer_waits_for_it(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "COMPANY_S", threading.TIMEOUT_MAX)
+    question = [ChatMessage("user", "x")]
+    async with LocalModel.opened(tiny_model, LocalSettings(weights="fp32", context=256, threads=1)) as model:
+        await model.classify("mood", question, ["a", "b"])
+        answer = model.stream(question, Sampling(max_new_tokens=1))
+        begun = asyncio.create_task(anext(answer))
+        await asyncio.sleep(0)
+        assert not begun.done()
+        await model.classify("mood", question, ["a", "b"])
+        await begun
+        await answer.aclose()
