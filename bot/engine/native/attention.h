@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -50,61 +51,130 @@ struct Heads {
   int group() const { return query / kv; }
 };
 
-constexpr int kKeys = 32;
+// Keys of a block; queries that share what is loaded of it, as many as the registers hold sums for; and queries that take
+// a step together, so that nobody waits for the maximum and the exponentials of one.
+constexpr int kKeys = 32, kQueries = kLanes / 4, kTogether = kLanes;
 
 // The running softmax of one query: `out` is the sum of values weighted with e^(score - highest).
 struct Running {
   float highest = -std::numeric_limits<float>::infinity(), total = 0;
 };
 
-// scores[key] = query · key for all keys of a block, [dim / kLanes, kKeys, kLanes].
-inline void score(const float* query, const float* keys, int dim, float* scores) {
-  for (int key = 0; key < kKeys; key += 8) {
-    const float* k = keys + key * kLanes;
-    Vec sums[8] = {};
-    for (int i = 0; i < dim; i += kLanes, k += kKeys * kLanes) {
-      const Vec q = load(query + i);
-      for (int j = 0; j < 8; ++j) sums[j] += q * load(k + j * kLanes);
+typedef float Eight __attribute__((vector_size(32)));
+
+// out[i · kKeys + j] = what is at row j and column i of eight rows.
+inline void transpose8(const Stored* const* rows, float* out) {
+  typedef int32_t Order __attribute__((vector_size(32)));
+  const Order low = {0, 8, 1, 9, 4, 12, 5, 13}, high = {2, 10, 3, 11, 6, 14, 7, 15};
+  const Order low_pairs = {0, 1, 8, 9, 4, 5, 12, 13}, high_pairs = {2, 3, 10, 11, 6, 7, 14, 15};
+  const Order low_half = {0, 1, 2, 3, 8, 9, 10, 11}, high_half = {4, 5, 6, 7, 12, 13, 14, 15};
+  Eight r[8], pairs[8], fours[8];
+  for (int j = 0; j < 8; ++j) {
+    float row[8];
+    to_float(rows[j], row, 8);
+    std::memcpy(&r[j], row, sizeof row);
+  }
+  for (int j = 0; j < 8; j += 2) {
+    pairs[j] = __builtin_shuffle(r[j], r[j + 1], low);
+    pairs[j + 1] = __builtin_shuffle(r[j], r[j + 1], high);
+  }
+  for (int j = 0; j < 8; j += 4)
+    for (int k = 0; k < 2; ++k) {
+      fours[j + 2 * k] = __builtin_shuffle(pairs[j + k], pairs[j + k + 2], low_pairs);
+      fours[j + 2 * k + 1] = __builtin_shuffle(pairs[j + k], pairs[j + k + 2], high_pairs);
     }
-    sum8(sums, scores + key);
+  for (int i = 0; i < 4; ++i) {
+    const Eight column = __builtin_shuffle(fours[i], fours[i + 4], low_half);
+    const Eight later = __builtin_shuffle(fours[i], fours[i + 4], high_half);
+    std::memcpy(out + i * kKeys, &column, sizeof column);
+    std::memcpy(out + (i + 4) * kKeys, &later, sizeof later);
   }
 }
 
-// out = out · fade + Σ weights[key] · values[key], for kParts vectors of each ([kKeys, dim]).
-template <int kParts>
-inline void weigh(const float* weights, const float* values, int count, int dim, float fade, float* out) {
-  Vec sums[kParts];
-  for (int p = 0; p < kParts; ++p) sums[p] = load(out + p * kLanes) * fade;
+// The first `count` keys from `first` on, [dim, kKeys]: a query meets many keys at once, and nothing is to be added up
+// across a vector.
+inline void transpose(const Stored* first, int count, int dim, float* out) {
+  for (int key = 0; key < count; key += 8) {
+    const Stored* rows[8];
+    for (int j = 0; j < 8; ++j) rows[j] = first + static_cast<size_t>(std::min(key + j, count - 1)) * dim;
+    for (int i = 0; i < dim; i += 8) {
+      transpose8(rows, out + i * kKeys + key);
+      for (int j = 0; j < 8; ++j) rows[j] += 8;
+    }
+  }
+}
+
+// scores[q, key] = query q · key, of queries `dim` from one another, for all keys of a block.
+template <int kCount>
+inline void score(const float* queries, const float* keys, int dim, float (*scores)[kKeys]) {
+  constexpr int kParts = kKeys / kLanes;
+  Vec sums[kCount][kParts] = {};
+  for (int i = 0; i < dim; ++i, keys += kKeys)
+    for (int p = 0; p < kParts; ++p) {
+      const Vec part = loaded(keys + p * kLanes);
+      for (int q = 0; q < kCount; ++q) sums[q][p] += queries[q * dim + i] * part;
+    }
+  for (int q = 0; q < kCount; ++q)
+    for (int p = 0; p < kParts; ++p) store(scores[q] + p * kLanes, sums[q][p]);
+}
+
+// The first `count` scores of each query become weights, and the rest 0; `fade` is by how much what was summed before fades.
+inline void soften(float (*scores)[kKeys], int queries, int count, Running* states, float* fade) {
+  float before[kTogether] = {}, highest[kTogether] = {};
+  for (int q = 0; q < queries; ++q) {
+    for (int key = count; key < kKeys; ++key) scores[q][key] = -1e30f;
+    Vec highs = load(scores[q]);
+    for (int key = kLanes; key < kKeys; key += kLanes) {
+      const Vec v = load(scores[q] + key);
+      highs = v > highs ? v : highs;
+    }
+    before[q] = states[q].highest;
+    highest[q] = states[q].highest = std::max(before[q], largest(highs));
+  }
+  store(fade, exp(load(before) - load(highest)));
+  for (int q = 0; q < queries; ++q) {
+    Vec total{};
+    for (int key = 0; key < kKeys; key += kLanes) {
+      const Vec v = load(scores[q] + key), weights = v > -1e29f ? exp(v - highest[q]) : Vec{};
+      store(scores[q] + key, weights);
+      total += weights;
+    }
+    states[q].total = states[q].total * fade[q] + sum(total);
+  }
+}
+
+// out[q] = out[q] · fade[q] + Σ weights[q, key] · values[key], for kParts vectors of each ([kKeys, dim]).
+template <int kCount, int kParts>
+inline void weigh(const float (*weights)[kKeys], const float* values, int count, int dim, const float* fade, float* out) {
+  Vec sums[kCount][kParts];
+  for (int q = 0; q < kCount; ++q)
+    for (int p = 0; p < kParts; ++p) sums[q][p] = load(out + q * dim + p * kLanes) * fade[q];
   for (int key = 0; key < count; ++key, values += dim)
-    for (int p = 0; p < kParts; ++p) sums[p] += weights[key] * load(values + p * kLanes);
-  for (int p = 0; p < kParts; ++p) store(out + p * kLanes, sums[p]);
+    for (int p = 0; p < kParts; ++p) {
+      const Vec part = loaded(values + p * kLanes);
+      for (int q = 0; q < kCount; ++q) sums[q][p] += weights[q][key] * part;
+    }
+  for (int q = 0; q < kCount; ++q)
+    for (int p = 0; p < kParts; ++p) store(out + q * dim + p * kLanes, sums[q][p]);
 }
 
-// A block of converted keys and values, of which `count` count, into one query's running softmax.
-inline void attend_block(const float* query, const float* keys, const float* values, int count, int dim,
-                         Running& state, float* out) {
-  alignas(64) float scores[kKeys];
-  score(query, keys, dim, scores);
-  for (int key = count; key < kKeys; ++key) scores[key] = -1e30f;
-  Vec highs = load(scores);
-  for (int key = kLanes; key < kKeys; key += kLanes) {
-    const Vec v = load(scores + key);
-    highs = v > highs ? v : highs;
-  }
-  const float highest = std::max(state.highest, largest(highs));
-  const float fade = state.total > 0 ? exp(splat(state.highest - highest))[0] : 0;
-  Vec total{};
-  for (int key = 0; key < kKeys; key += kLanes) {
-    const Vec v = load(scores + key), weights = v > -1e29f ? exp(v - highest) : Vec{};
-    store(scores + key, weights);
-    total += weights;
-  }
-  state.total = state.total * fade + sum(total);
-  state.highest = highest;
+template <int kCount>
+inline void weigh(const float (*weights)[kKeys], const float* values, int count, int dim, const float* fade, float* out) {
   int i = 0;
-  for (; i + 8 * kLanes <= dim; i += 8 * kLanes) weigh<8>(scores, values + i, count, dim, fade, out + i);
-  for (; i + 4 * kLanes <= dim; i += 4 * kLanes) weigh<4>(scores, values + i, count, dim, fade, out + i);
-  for (; i < dim; i += kLanes) weigh<1>(scores, values + i, count, dim, fade, out + i);
+  for (; i + 4 * kLanes <= dim; i += 4 * kLanes) weigh<kCount, 4>(weights, values + i, count, dim, fade, out + i);
+  for (; i < dim; i += kLanes) weigh<kCount, 1>(weights, values + i, count, dim, fade, out + i);
+}
+
+// A block of converted keys and values, of which `count` count, into the running softmax of up to kTogether queries.
+inline void attend_block(const float* queries, int n, const float* keys, const float* values, int count, int dim,
+                         Running* states, float* out) {
+  alignas(64) float scores[kTogether][kKeys], fade[kTogether];
+  const int paired = n / kQueries * kQueries;
+  for (int q = 0; q < paired; q += kQueries) score<kQueries>(queries + q * dim, keys, dim, scores + q);
+  for (int q = paired; q < n; ++q) score<1>(queries + q * dim, keys, dim, scores + q);
+  soften(scores, n, count, states, fade);
+  for (int q = 0; q < paired; q += kQueries) weigh<kQueries>(scores + q, values, count, dim, fade + q, out + q * dim);
+  for (int q = paired; q < n; ++q) weigh<1>(scores + q, values, count, dim, fade + q, out + q * dim);
 }
 
 // One task: some rows of a span, all heads of one group. query and out are [rows, heads.query, dim] of the batch.
@@ -128,17 +198,16 @@ inline void attend(const Span& span, int layer, const Heads& heads, int kv_head,
           __builtin_prefetch(keys + static_cast<size_t>(place + key + kKeys) * dim + i);
           __builtin_prefetch(values + static_cast<size_t>(place + key + kKeys) * dim + i);
         }
-        for (int i = 0; i < dim; i += kLanes)
-          to_float(keys + static_cast<size_t>(place + key) * dim + i, block_keys + (i * kKeys + key * kLanes), kLanes);
       }
+      transpose(keys + static_cast<size_t>(place) * dim, count, dim, block_keys);
       to_float(values + static_cast<size_t>(place) * dim, block_values, count * dim);
       for (int row = first; row < end; ++row) {
         const int last = own ? span.start + row : to - 1;
         const int seen = std::min(count, last - place + 1);
         if (seen <= 0) continue;
-        for (int g = 0; g < group; ++g)
-          attend_block(query + row_of(row, g), block_keys, block_values, seen, dim,
-                       running[static_cast<size_t>(row - first) * group + g], out + row_of(row, g));
+        for (int g = 0; g < group; g += kTogether)
+          attend_block(query + row_of(row, g), std::min(kTogether, group - g), block_keys, block_values, seen, dim,
+                       &running[static_cast<size_t>(row - first) * group + g], out + row_of(row, g));
       }
     }
   };

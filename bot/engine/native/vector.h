@@ -22,6 +22,16 @@ typedef float Vec __attribute__((vector_size(4 * kLanes)));
 typedef int32_t IntVec __attribute__((vector_size(4 * kLanes)));
 
 inline Vec load(const float* p) { Vec v; std::memcpy(&v, p, sizeof v); return v; }
+// For several uses: left to itself gcc 12 loads such a vector again for each.
+inline Vec loaded(const float* p) {
+  Vec v = load(p);
+#if defined(__AVX512VNNI__)
+  asm("" : "+v"(v));
+#elif defined(__AVX__)
+  asm("" : "+x"(v));
+#endif
+  return v;
+}
 inline void store(float* p, Vec v) { std::memcpy(p, &v, sizeof v); }
 inline Vec splat(float x) { return x - Vec{}; }
 
@@ -54,27 +64,6 @@ inline float sum(Vec v) {
 
 inline float largest(Vec v) {
   return reduce(v, [](auto a, auto b) { return a > b ? a : b; });
-}
-
-// The sums of eight vectors, in their order.
-inline void sum8(const Vec* v, float* out) {
-#if defined(__AVX__)
-  __m256 parts[8];
-  for (int i = 0; i < 8; ++i) {
-#if defined(__AVX512VNNI__)
-    const __m512 whole = (__m512)v[i];  // masked as above
-    parts[i] = _mm256_add_ps(_mm512_maskz_extractf32x8_ps(0xff, whole, 0), _mm512_maskz_extractf32x8_ps(0xff, whole, 1));
-#else
-    parts[i] = (__m256)v[i];
-#endif
-  }
-  const __m256 first = _mm256_hadd_ps(_mm256_hadd_ps(parts[0], parts[1]), _mm256_hadd_ps(parts[2], parts[3]));
-  const __m256 second = _mm256_hadd_ps(_mm256_hadd_ps(parts[4], parts[5]), _mm256_hadd_ps(parts[6], parts[7]));
-  const __m256 low = _mm256_permute2f128_ps(first, second, 0x20), high = _mm256_permute2f128_ps(first, second, 0x31);
-  _mm256_storeu_ps(out, _mm256_add_ps(low, high));
-#else
-  for (int i = 0; i < 8; ++i) out[i] = sum(v[i]);
-#endif
 }
 
 // e^x to 2 ulp (Cephes expf), for x clamped to ±87.
