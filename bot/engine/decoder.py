@@ -95,8 +95,8 @@ class Span:
 class Batch:
     """One forward pass: the rows of all spans, one after another, and which of them the caller wants to see.
 
-    The first `early_spans`, which are `early_rows`, leave the pass when `exit_layer` layers are done. No word is drawn
-    from these, and a decoder may compute them less exactly than the others.
+    The first `early_spans`, which are `early_rows`, leave the pass when `exit_layer` layers are done; of those
+    `early_wanted` are wanted. No word is drawn from these, and a decoder may compute them less exactly than the others.
     """
 
     spans: list[Span] = field(default_factory=list)
@@ -104,23 +104,38 @@ class Batch:
     rows: int = 0
     early_spans: int = 0
     early_rows: int = 0
+    early_wanted: int = 0
     exit_layer: int = 0
 
     def add(self, span: Span, wanted: int = 0) -> range:
         """Append a span and ask for its last `wanted` rows; returns where those stand in the result."""
-        self.spans.append(span)
-        self.rows += len(span.tokens)
-        first = len(self.wanted)
-        self.wanted.extend(range(self.rows - wanted, self.rows))
-        return range(first, first + wanted)
+        return self._add(span, range(len(span.tokens) - wanted, len(span.tokens)))
 
-    def add_early(self, span: Span, exit_layer: int) -> range:
-        """Append a span that leaves early, before all that do not; all its rows are wanted, and so come first."""
+    def add_early(self, span: Span, exit_layer: int, wanted: Sequence[int]) -> range:
+        """Append a span that leaves early, before all that do not, and ask for some of its rows, in ascending order."""
         if self.early_spans != len(self.spans) or self.exit_layer not in (0, exit_layer):
             raise ValueError("spans that leave early come first, and leave together")
-        places = self.add(span, wanted=len(span.tokens))
+        places = self._add(span, wanted)
         self.early_spans, self.early_rows, self.exit_layer = len(self.spans), self.rows, exit_layer
+        self.early_wanted = len(self.wanted)
         return places
+
+    def _add(self, span: Span, wanted: Sequence[int]) -> range:
+        first = len(self.wanted)
+        self.spans.append(span)
+        self.wanted.extend(self.rows + row for row in wanted)
+        self.rows += len(span.tokens)
+        return range(first, len(self.wanted))
+
+    @property
+    def needed_early(self) -> list[int]:
+        """The rows that are needed when the early ones leave: of these the wanted ones, and all others."""
+        return [*self.wanted[: self.early_wanted], *range(self.early_rows, self.rows)]
+
+    @property
+    def needed_last(self) -> list[int]:
+        """Of the rows that do not leave early, counted from the first of them, those that are wanted."""
+        return [row - self.early_rows for row in self.wanted[self.early_wanted :]]
 
     def tokens(self) -> Tensor:
         """Token ids of all rows, int64 [rows]."""
@@ -195,9 +210,12 @@ class Decoder:
         rotation = self.weights.rotation
         x = rotation.into(self.embed(batch.tokens()))
         left = x[:0]
+        needed = {arch.layers - 1: batch.needed_last}
+        if batch.early_spans:
+            needed[batch.exit_layer - 1] = batch.needed_early
         for index, layer in enumerate(self.weights.layers):
             if index == batch.exit_layer and batch.early_spans:
-                left, x = rotation.back(self._norm(x[: batch.early_rows])), x[batch.early_rows :]
+                left, x = rotation.back(self._norm(x[: batch.early_wanted])), x[batch.early_wanted :]
                 cos, sin = cos[batch.early_rows :], sin[batch.early_rows :]
                 spans, masks = spans[batch.early_spans :], masks[batch.early_spans :]
                 early(left)
@@ -205,11 +223,13 @@ class Decoder:
                     break
             qkv = layer.qkv(self._norm(x, layer.attention_norm))
             query, key, value = self._heads(qkv, layer, cos, sin)
-            x = x + layer.attention_out(self._attend(index, spans, masks, query, key, value))
+            attended = self._attend(index, spans, masks, query, key, value)
+            if (rows := needed.get(index)) is not None:  # of the others only keys and values
+                x, attended = x[rows], attended[rows]
+            x = x + layer.attention_out(attended)
             gate, up = layer.gate_up(self._norm(x, layer.mlp_norm)).chunk(2, dim=1)
             x = x + layer.down(F.silu(gate) * up)
-        wanted = [row - batch.early_rows for row in batch.wanted[batch.early_rows :]]
-        return torch.cat((left, rotation.back(self._norm(x[wanted])) * self.weights.norm))
+        return torch.cat((left, rotation.back(self._norm(x)) * self.weights.norm))
 
     def logits(self, states: Tensor) -> Tensor:
         """See Forward."""

@@ -125,18 +125,21 @@ class Scoring(Running[Score]):
 
 @dataclass(eq=False, slots=True)
 class Reading(Running[Read]):
-    """A Read. `total` is the sum of the states of the text's tokens so far."""
+    """A Read. `total` is the sum of the states of the text's tokens so far; `text_rows` of the wanted rows are such."""
 
     total: Tensor | None = None
+    text_rows: int = 0
 
     def pack(self, batch: Batch, count: int) -> None:
-        """Join the pass, to leave it early."""
-        span, _ = self.feed(count)
-        self.wanted = batch.add_early(span, self.request.layers)
+        """Join the pass, to leave it early; the text's tokens are wanted, and the prompt's last."""
+        span, last = self.feed(count)
+        rows = [row for row in range(count) if span.start + row in self.request.text]
+        self.text_rows = len(rows)
+        if last and count - 1 not in rows:
+            rows.append(count - 1)
+        self.wanted = batch.add_early(span, self.request.layers, rows)
 
     def add(self, states: Tensor) -> None:
-        """Take the states of the rows that were fed."""
-        end = len(self.slot.tokens)
-        text = [place - (end - len(states)) for place in self.request.text]
-        own = states[[row for row in text if 0 <= row < len(states)]].sum(0)
+        """Take the states of the wanted rows."""
+        own = states[: self.text_rows].sum(0)
         self.total = own if self.total is None else self.total + own

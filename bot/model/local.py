@@ -60,7 +60,9 @@ class LocalModel:
         self._parts = parts
         self._encoder = parts.encoder
         self._probes = parts.probes
-        self._blanks = {probe.about: self._encoder.prompt(probe.about.prompt_for("")) for probe in self._probes}
+        self._blanks = {
+            probe.about: self._encoder.prompt(probe.about.prompt_for("")) for probe in self._probes
+        }
         self._inboxes: dict[Job, asyncio.Queue[News]] = {}
         self._closed = False
         self._preparation: asyncio.Task[None] | None = None

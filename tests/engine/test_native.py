@@ -122,12 +122,29 @@ def early_states(forward, text, others=()):
     pool = Pool(forward.kv_shape, 64 << 20)
     batch = Batch()
     for other in others:
-        batch.add_early(Span(pool.take(other, 0), other, 0, 0), exit_layer=1)
-    places = batch.add_early(Span(pool.take(text, 0), text, 0, 0), exit_layer=1)
+        batch.add_early(Span(pool.take(other, 0), other, 0, 0), exit_layer=1, wanted=range(1, len(other), 2))
+    places = batch.add_early(Span(pool.take(text, 0), text, 0, 0), exit_layer=1, wanted=range(len(text)))
     for other in others:
         batch.add(Span(pool.take(other, 0), other, 0, 0), wanted=1)
     states = forward.forward(batch)
-    return states[list(places)], states[batch.early_rows :]
+    return states[list(places)], states[batch.early_wanted :]
+
+
+def test_a_row_is_the_same_to_the_bit_whichever_others_are_wanted(folders, tmp_path, compiled, prompt):
+    folder, _ = folders["qwen2.5"]
+    native = native_decoder(compiled, folder, tmp_path)
+    early, late = prompt(30), prompt(20)
+
+    def states(early_wanted, late_wanted):
+        pool, batch = Pool(native.kv_shape, 64 << 20), Batch()
+        batch.add_early(Span(pool.take(early, 0), early, 0, 0), exit_layer=1, wanted=early_wanted)
+        batch.add(Span(pool.take(late, 0), late, 0, 0), wanted=late_wanted)
+        return native.forward(batch)
+
+    whole = states(range(30), 20)
+    assert torch.equal(states([3, 4, 5, 29], 2), torch.cat((whole[[3, 4, 5, 29]], whole[-2:])))
+    assert torch.equal(states([], 20), whole[30:])
+    assert torch.equal(states(range(30), 0), whole[:30])
 
 
 @pytest.mark.parametrize("family", FAMILIES)

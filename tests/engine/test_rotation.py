@@ -87,11 +87,11 @@ def passed(decoder, tokens):
     """States of rows that leave early, with others and alone, and of the others; their logits; what is embedded."""
     pool = Pool(decoder.kv_shape, 1 << 24)
     batch = Batch()
-    batch.add_early(Span(pool.take(tokens, 0), tokens, 0, 0), 2)
+    batch.add_early(Span(pool.take(tokens, 0), tokens, 0, 0), 2, range(len(tokens)))
     batch.add(Span(pool.take(tokens, 0), tokens, 0, 0), wanted=5)
     states = decoder.forward(batch)
     alone = Batch()
-    alone.add_early(Span(pool.take(tokens, 0), tokens, 0, 0), 2)
+    alone.add_early(Span(pool.take(tokens, 0), tokens, 0, 0), 2, range(len(tokens)))
     return states, decoder.forward(alone), decoder.logits(states[-5:]), decoder.embed(torch.tensor(tokens))
 
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "attention.h"
@@ -152,20 +153,29 @@ class Decoder {
   }
 
   // The layers from `first` up to `end` over x [rows, hidden], which is changed; the first `coarse_rows` may be computed
-  // less exactly. Cosine and sine are [rows, head_dim / 2].
+  // less exactly. Cosine and sine are [rows, head_dim / 2]. At the end the rows that are `needed`, in ascending order,
+  // are the first ones of x; of others the last layer computes keys and values only.
   void pass(int first, int end, float* x, int rows, int coarse_rows, const float* cosine, const float* sine,
-            const Span* spans, int span_count) {
+            const Span* spans, int span_count, const int32_t* needed, int needed_count) {
     spans_.assign(spans, spans + span_count);
     prepare(rows);
     coarse_rows_ = coarse_fits_ ? coarse_rows : 0;
-    for (int index = first; index < end; ++index) layer_pass(layers_[index], index, x, rows, cosine, sine);
+    plan_attention(all_rows_.data(), rows);
+    for (int index = first; index < end; ++index) {
+      Layer& layer = layers_[index];
+      attention_inputs(layer, index, x, rows, cosine, sine);
+      if (index == end - 1) plan_attention(needed, needed_count);
+      attention(index);
+      if (index == end - 1) rows = keep(needed, needed_count, x);
+      after_attention(layer, x, rows);
+    }
     coarse_rows_ = 0;
   }
 
-  // states [count, hidden] are those rows of x, normed without weights.
-  void states(const float* x, const int32_t* rows, int count, float* states) {
-    for (int i = 0; i < count; ++i, states += shape_.hidden)
-      rms_norm(x + static_cast<size_t>(rows[i]) * shape_.hidden, nullptr, shape_.hidden, shape_.epsilon, states);
+  // states [rows, hidden] are the rows of x, normed without weights.
+  void states(const float* x, int rows, float* states) {
+    for (int row = 0; row < rows; ++row, x += shape_.hidden, states += shape_.hidden)
+      rms_norm(x, nullptr, shape_.hidden, shape_.epsilon, states);
   }
 
   // logits [rows, vocabulary] of states [rows, hidden].
@@ -182,14 +192,33 @@ class Decoder {
   int width() const { return heads_.query * heads_.dim; }
   int qkv_width() const { return (heads_.query + 2 * heads_.kv) * heads_.dim; }
 
-  void layer_pass(Layer& layer, int index, float* x, int rows, const float* cosine, const float* sine) {
+  void attention_inputs(Layer& layer, int index, const float* x, int rows, const float* cosine, const float* sine) {
     quantize_normed(x, layer.attention_norm, rows);
     multiply_into(layer.qkv, qkv_.data());
     each_row(rows, qkv_width(), [&](int row) { place_heads(row, index, layer, cosine, sine); });
+  }
+
+  void attention(int index) {
     threads_.loop(static_cast<int>(tasks_.size()), [&](int i) {
       const Task& task = tasks_[i];
       attend(spans_[task.span], index, heads_, task.kv_head, task.first, task.end, query_.data(), attended_.data());
     });
+  }
+
+  // Only these rows of the residual stream and of what attention made go on; returns how many they are.
+  int keep(const int32_t* needed, int count, float* x) {
+    const auto move = [&](float* all, int width, int row, int place) {
+      if (row != place) std::copy_n(all + static_cast<size_t>(row) * width, width, all + static_cast<size_t>(place) * width);
+    };
+    for (int i = 0; i < count; ++i) {
+      move(x, shape_.hidden, needed[i], i);
+      move(attended_.data(), width(), needed[i], i);
+    }
+    coarse_rows_ = static_cast<int>(std::lower_bound(needed, needed + count, coarse_rows_) - needed);
+    return count;
+  }
+
+  void after_attention(Layer& layer, float* x, int rows) {
     quantize(attended_.data(), rows, width());
     multiply_onto(layer.out, x);
     quantize_normed(x, layer.mlp_norm, rows);
@@ -209,13 +238,19 @@ class Decoder {
     grow(attended_, static_cast<size_t>(rows) * width());
     grow(gated_, static_cast<size_t>(rows) * shape_.intermediate);
     grow(span_of_, rows);
+    grow(all_rows_, rows);
+    std::iota(all_rows_.begin(), all_rows_.end(), 0);
+    for (int s = 0; s < static_cast<int>(spans_.size()); ++s)
+      std::fill_n(span_of_.begin() + spans_[s].first_row, spans_[s].rows, s);
+  }
+
+  // Tasks of adjacent rows of one span, for `count` rows in ascending order.
+  void plan_attention(const int32_t* rows, int count) {
     tasks_.clear();
-    for (int s = 0; s < static_cast<int>(spans_.size()); ++s) {
-      const Span& span = spans_[s];
-      std::fill_n(span_of_.begin() + span.first_row, span.rows, s);
-      for (int first = 0; first < span.rows; first += kTaskRows)
-        for (int kv_head = 0; kv_head < heads_.kv; ++kv_head)
-          tasks_.push_back({s, kv_head, first, std::min(span.rows, first + kTaskRows)});
+    for (int i = 0, n; i < count; i += n) {
+      const int span = span_of_[rows[i]], first = rows[i] - spans_[span].first_row;
+      for (n = 1; n < kTaskRows && i + n < count && rows[i + n] == rows[i] + n && span_of_[rows[i + n]] == span;) ++n;
+      for (int kv_head = 0; kv_head < heads_.kv; ++kv_head) tasks_.push_back({span, kv_head, first, first + n});
     }
   }
 
@@ -302,7 +337,7 @@ class Decoder {
   std::vector<Successor> successors_;
   std::vector<float> qkv_, query_, attended_, gated_, both_, inside_, logits_;
   std::vector<Span> spans_;
-  std::vector<int> span_of_;
+  std::vector<int> span_of_, all_rows_;
   std::vector<Task> tasks_;
   Activations quantized_;
   int coarse_rows_ = 0;
@@ -387,12 +422,11 @@ void tandem_set_norm(Decoder* decoder, int32_t layer, int32_t kind, const float*
   decoder->norm(layer, kind)->assign(values, values + count);
 }
 void tandem_pass(Decoder* decoder, int32_t first, int32_t end, float* x, int32_t rows, int32_t coarse_rows,
-                 const float* cosine, const float* sine, const tandem::Span* spans, int32_t span_count) {
-  decoder->pass(first, end, x, rows, coarse_rows, cosine, sine, spans, span_count);
+                 const float* cosine, const float* sine, const tandem::Span* spans, int32_t span_count,
+                 const int32_t* needed, int32_t needed_count) {
+  decoder->pass(first, end, x, rows, coarse_rows, cosine, sine, spans, span_count, needed, needed_count);
 }
-void tandem_states(Decoder* decoder, const float* x, const int32_t* rows, int32_t count, float* states) {
-  decoder->states(x, rows, count, states);
-}
+void tandem_states(Decoder* decoder, const float* x, int32_t rows, float* states) { decoder->states(x, rows, states); }
 void tandem_hadamard(float* x, int32_t rows, int32_t size, const float* signs, int32_t block, int32_t back) {
   for (int row = 0; row < rows; ++row) tandem::hadamard(x + static_cast<size_t>(row) * size, size, signs, block, back);
 }

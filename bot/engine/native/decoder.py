@@ -51,33 +51,42 @@ class NativeDecoder:
         positions = batch.positions()
         x = self._hadamard(self.embed(batch.tokens()))
         cos, sin = self._cos[positions], self._sin[positions]
-        layers, left = self.architecture.layers, batch.early_rows
+        layers, left, spans = self.architecture.layers, batch.early_rows, batch.spans
         early_states = states = torch.empty(0, self.architecture.hidden)
         if left:
-            self._pass(range(batch.exit_layer), x, cos, sin, batch.spans, coarse_rows=left)
-            early_states = self._states(x, batch.wanted[:left])
+            x = self._pass(range(batch.exit_layer), x, cos, sin, spans, batch.needed_early, coarse_rows=left)
+            early_states = self._states(x[: batch.early_wanted])
             early(early_states)
-        if left < batch.rows:
-            rest = batch.spans[batch.early_spans :]
-            self._pass(range(batch.exit_layer, layers), x[left:], cos[left:], sin[left:], rest)
-            states = self._states(x, batch.wanted[left:]).mul_(self._final_norm)
+            x, cos, sin, spans = x[batch.early_wanted :], cos[left:], sin[left:], spans[batch.early_spans :]
+        if spans:
+            x = self._pass(range(batch.exit_layer, layers), x, cos, sin, spans, batch.needed_last)
+            states = self._states(x).mul_(self._final_norm)
         return torch.cat((early_states, states))
 
     def _pass(
-        self, layers: range, x: Tensor, cos: Tensor, sin: Tensor, spans: Sequence[Span], coarse_rows: int = 0
-    ) -> None:
-        """Layers over `x`, which is changed. The first `coarse_rows` may be computed less exactly."""
+        self,
+        layers: range,
+        x: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        spans: Sequence[Span],
+        needed: Sequence[int],
+        coarse_rows: int = 0,
+    ) -> Tensor:
+        """What layers make of the rows that are needed, in ascending order; the last computes no others.
+
+        `x` is changed. The first `coarse_rows` may be computed less exactly.
+        """
+        rows = torch.tensor(needed, dtype=torch.int32)
         self._library.tandem_pass(
             self._decoder, layers.start, layers.stop, x.data_ptr(), len(x), coarse_rows,
-            cos.data_ptr(), sin.data_ptr(), _spans(spans), len(spans),
+            cos.data_ptr(), sin.data_ptr(), _spans(spans), len(spans), rows.data_ptr(), len(rows),
         )  # fmt: skip
+        return x[: len(rows)]
 
-    def _states(self, x: Tensor, wanted: Sequence[int]) -> Tensor:
-        rows = torch.tensor(wanted, dtype=torch.int32)
-        states = torch.empty(len(rows), self.architecture.hidden)
-        self._library.tandem_states(
-            self._decoder, x.data_ptr(), rows.data_ptr(), len(rows), states.data_ptr()
-        )
+    def _states(self, x: Tensor) -> Tensor:
+        states = torch.empty_like(x)
+        self._library.tandem_states(self._decoder, x.data_ptr(), len(x), states.data_ptr())
         return self._hadamard(states, back=True)
 
     def _hadamard(self, x: Tensor, *, back: bool = False) -> Tensor:

@@ -54,10 +54,10 @@ _FUNCTIONS = {
         None,
         (
             *(c_void_p, c_int32, c_int32, c_void_p, c_int32, c_int32),
-            *(c_void_p, c_void_p, POINTER(Span), c_int32),
+            *(c_void_p, c_void_p, POINTER(Span), c_int32, c_void_p, c_int32),
         ),
     ),
-    "tandem_states": (None, (c_void_p, c_void_p, c_void_p, c_int32, c_void_p)),
+    "tandem_states": (None, (c_void_p, c_void_p, c_int32, c_void_p)),
     "tandem_hadamard": (None, (c_void_p, c_int32, c_int32, c_void_p, c_int32, c_int32)),
     "tandem_top": (None, (c_void_p, c_void_p, c_int32, c_int32, c_int32, c_void_p, c_void_p)),
     "tandem_logits": (None, (c_void_p, c_void_p, c_int32, c_void_p)),
