@@ -171,8 +171,8 @@ class Forward(Protocol):
         """float32 [rows, vocab] from what `forward` returned."""
         ...
 
-    def top(self, logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """The `count` largest logits of each row and their token ids, [rows, count], largest first."""
+    def top(self, logits: Tensor, rows: Sequence[int], count: int) -> tuple[Tensor, Tensor]:
+        """The `count` largest logits of some rows and their token ids, [rows, count], largest first."""
         ...
 
     def embed(self, tokens: Tensor) -> Tensor:
@@ -235,9 +235,10 @@ class Decoder:
         """See Forward."""
         return self.weights.head(self.weights.rotation.into(states))
 
-    def top(self, logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    def top(self, logits: Tensor, rows: Sequence[int], count: int) -> tuple[Tensor, Tensor]:
         """See Forward."""
-        values, tokens = logits.topk(count)
+        chosen = logits if list(rows) == list(range(len(logits))) else logits[list(rows)]
+        values, tokens = chosen.topk(count)
         return values, tokens
 
     def embed(self, tokens: Tensor) -> Tensor:

@@ -51,16 +51,17 @@ class Draft:
         A guess less probable than `least_chance` ends its row.
         """
         found: list[list[Guess]] = [[] for _ in tokens]
-        going_on, last, so_far = list(range(len(tokens))), torch.tensor(tokens), torch.ones(len(tokens))
+        going_on, last, so_far = found, torch.tensor(tokens), [1.0] * len(tokens)
         for _ in range(most):
             states, places, chances = self.successor(states, self.decoder.embed(last))
-            so_far *= chances
-            likely = (so_far >= least_chance).nonzero().flatten()
-            going_on = [going_on[row] for row in likely.tolist()]
-            if not going_on:
+            last = self.weights.guessable[places]
+            so_far = [before * chance for before, chance in zip(so_far, chances.tolist(), strict=True)]
+            likely = [row for row, chance in enumerate(so_far) if chance >= least_chance]
+            if len(likely) < len(so_far):
+                states, last = states[likely], last[likely]
+                going_on, so_far = [going_on[row] for row in likely], [so_far[row] for row in likely]
+            for guesses, token, chance in zip(going_on, last.tolist(), so_far, strict=True):
+                guesses.append(Guess(token, chance))
+            if not likely:
                 break
-            states, so_far = states[likely], so_far[likely]
-            last = self.weights.guessable[places[likely]]
-            for row, token, chance in zip(going_on, last.tolist(), so_far.tolist(), strict=True):
-                found[row].append(Guess(token, chance))
         return found

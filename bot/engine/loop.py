@@ -7,7 +7,7 @@ one Done from some later step, whatever happens.
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from typing import Self
 
 import torch
@@ -274,15 +274,22 @@ class Engine:
             self._end(running, "stop")
 
     def _draw(self, streams: Sequence[Stream], states: Tensor) -> None:
-        """Draw a token for every row. What was drawn behind a wrong guess does not count."""
+        """Draw a token for every stream, and behind each guess that is drawn so another."""
         states = states[[row for stream in streams for row in stream.wanted]]
         logits = self.decoder.logits(states)
-        rows = [row for stream in streams for row in stream.rows()]
-        drawn = sample(logits, rows, self.decoder.top)
-        first = 0
-        for stream in streams:
-            own = slice(first, first := first + len(stream.wanted))
-            self._append(stream, stream.accept(drawn[own], states[own]))
+        rows = [list(stream.rows()) for stream in streams]
+        first = list(accumulate(map(len, rows), initial=0))
+        drawn: list[list[int]] = [[] for _ in streams]
+        going: Sequence[int] = range(len(streams))
+        while going:
+            places = {first[index] + len(drawn[index]): index for index in going}
+            wanted = {place: rows[index][len(drawn[index])] for place, index in places.items()}
+            for place, token in sample(logits, wanted, self.decoder.top).items():
+                drawn[places[place]].append(token)
+            going = [index for index in going if streams[index].guessed(drawn[index])]
+        for stream, tokens, place in zip(streams, drawn, first[:-1], strict=True):
+            stream.accept(tokens, states[place + len(tokens) - 1])
+            self._append(stream, tokens)
 
     def _append(self, stream: Stream, tokens: Sequence[int]) -> None:
         """New tokens, up to the end of the answer. Keys and values of wrong guesses are dropped."""

@@ -90,17 +90,16 @@ class Stream(Running[Generate]):
         for length in range(len(self.tokens), len(self.tokens) + len(self.wanted)):
             yield Row(self.request.sampling, length, seen[:length])
 
-    def accept(self, drawn: Sequence[int], states: Tensor) -> Sequence[int]:
-        """What counts of `drawn`, one token more than were guessed: all up to the first behind the right guesses.
+    def guessed(self, drawn: Sequence[int]) -> bool:
+        """Whether the last of the drawn tokens was guessed, so that one more can be drawn behind it."""
+        place = len(drawn) - 1
+        return place < len(self.guesses) and self.guesses[place].token == drawn[place]
 
-        `states` are those that the tokens were drawn from.
-        """
-        wrong = (place for place, guess in enumerate(self.guesses) if guess.token != drawn[place])
-        right = next(wrong, len(self.guesses))
+    def accept(self, drawn: Sequence[int], state: Tensor) -> None:
+        """All of them but the last were guessed; that was drawn from `state`."""
         if self.source and self.guesses:
-            self.source.learn(self.guesses, right)
-        self.guesses, self.state = (), states[right]
-        return drawn[: right + 1]
+            self.source.learn(self.guesses, len(drawn) - 1)
+        self.guesses, self.state = (), state
 
 
 @dataclass(eq=False, slots=True)

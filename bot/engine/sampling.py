@@ -4,15 +4,15 @@ The draw for a position depends on the request's seed and on that position alone
 company, and a guessed token that is checked in advance is accepted exactly when it would have been drawn.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-Top = Callable[[Tensor, int], tuple[Tensor, Tensor]]
-"""The `count` largest numbers of each row and their places, largest first; see decoder.Forward."""
+Top = Callable[[Tensor, Sequence[int], int], tuple[Tensor, Tensor]]
+"""The `count` largest numbers of some rows and their places, largest first; see decoder.Forward."""
 
 Numbers = NDArray[np.float32]
 
@@ -49,15 +49,15 @@ class Row:
     seen: Sequence[int]
 
 
-def sample(logits: Tensor, rows: Sequence[Row], top: Top) -> list[int]:
-    """Token ids for float32 [rows, vocab] logits, which may be changed in place."""
-    for line, row in zip(logits.numpy(), rows, strict=True):
+def sample(logits: Tensor, rows: Mapping[int, Row], top: Top) -> dict[int, int]:
+    """Token ids for some rows, by their places in float32 [all, vocab] logits, which may be changed in place."""
+    numbers = logits.numpy()
+    for place, row in rows.items():
         if row.parameters.repetition_penalty != 1.0 and row.seen:
-            _penalize(line, row)
-    drawn = [0] * len(rows)
+            _penalize(numbers[place], row)
+    drawn = {}
     for count, places in _by_count(rows, logits.shape[1]):
-        chosen = logits if len(places) == len(rows) else logits[places]
-        values, tokens = (numpy.numpy() for numpy in top(chosen.contiguous(), count))
+        values, tokens = (numpy.numpy() for numpy in top(logits, places, count))
         for index, place in enumerate(places):
             drawn[place] = _draw(values[index], tokens[index], rows[place])
     return drawn
@@ -71,10 +71,10 @@ def _penalize(logits: Numbers, row: Row) -> None:
     logits[seen] = np.where(values > 0, values / penalty, values * penalty)
 
 
-def _by_count(rows: Sequence[Row], vocabulary: int) -> Iterator[tuple[int, list[int]]]:
+def _by_count(rows: Mapping[int, Row], vocabulary: int) -> Iterator[tuple[int, list[int]]]:
     """Places of rows that need about the same number of tokens to choose from, and that number."""
     groups: dict[int, list[int]] = {}
-    for place, row in enumerate(rows):
+    for place, row in rows.items():
         most = row.parameters.most
         needed = 1 if most == 1 else -(-most // STEP) * STEP if most else vocabulary
         groups.setdefault(min(needed, vocabulary), []).append(place)

@@ -444,10 +444,10 @@ void tandem_succeed(Decoder* decoder, int32_t number, float* states, const float
   decoder->succeed(decoder->successor(number), states, embeddings, rows, places, chances);
 }
 
-void tandem_top(Decoder* decoder, const float* logits, int32_t rows, int32_t width, int32_t count, float* best,
-                int32_t* places) {
-  decoder->threads().loop(rows, [&](int row) {
-    tandem::top(logits + static_cast<size_t>(row) * width, width, count, best + row * count, places + row * count);
+void tandem_top(Decoder* decoder, const float* logits, int32_t width, const int32_t* rows, int32_t row_count,
+                int32_t count, float* best, int32_t* places) {
+  decoder->threads().loop(row_count, [&](int i) {
+    tandem::top(logits + static_cast<size_t>(rows[i]) * width, width, count, best + i * count, places + i * count);
   });
 }
 

@@ -102,13 +102,14 @@ class NativeDecoder:
         self._library.tandem_logits(self._decoder, states.data_ptr(), len(states), out.data_ptr())
         return out
 
-    def top(self, logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    def top(self, logits: Tensor, rows: Sequence[int], count: int) -> tuple[Tensor, Tensor]:
         """See Forward."""
-        rows, width = logits.shape
-        values, places = torch.empty(rows, count), torch.empty(rows, count, dtype=torch.int32)
+        chosen = torch.tensor(rows, dtype=torch.int32)
+        values, places = torch.empty(len(rows), count), torch.empty(len(rows), count, dtype=torch.int32)
         self._library.tandem_top(
-            self._decoder, logits.data_ptr(), rows, width, count, values.data_ptr(), places.data_ptr()
-        )
+            self._decoder, logits.data_ptr(), logits.shape[1], chosen.data_ptr(), len(rows), count,
+            values.data_ptr(), places.data_ptr(),
+        )  # fmt: skip
         return values, places
 
     def embed(self, tokens: Tensor) -> Tensor:

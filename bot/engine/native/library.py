@@ -59,7 +59,10 @@ _FUNCTIONS = {
     ),
     "tandem_states": (None, (c_void_p, c_void_p, c_int32, c_void_p)),
     "tandem_hadamard": (None, (c_void_p, c_int32, c_int32, c_void_p, c_int32, c_int32)),
-    "tandem_top": (None, (c_void_p, c_void_p, c_int32, c_int32, c_int32, c_void_p, c_void_p)),
+    "tandem_top": (
+        None,
+        (c_void_p, c_void_p, c_int32, c_void_p, c_int32, c_int32, c_void_p, c_void_p),
+    ),
     "tandem_logits": (None, (c_void_p, c_void_p, c_int32, c_void_p)),
     "tandem_add_successor": (c_int32, (c_void_p,)),
     "tandem_set_successor": (
