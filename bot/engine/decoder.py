@@ -111,30 +111,30 @@ class Batch:
         """Append a span and ask for its last `wanted` rows; returns where those stand in the result."""
         return self._add(span, range(len(span.tokens) - wanted, len(span.tokens)))
 
-    def add_early(self, span: Span, exit_layer: int, wanted: Sequence[int]) -> range:
-        """Append a span that leaves early, before all that do not, and ask for some of its rows, in ascending order."""
-        if self.early_spans != len(self.spans) or self.exit_layer not in (0, exit_layer):
-            raise ValueError("spans that leave early come first, and leave together")
-        places = self._add(span, wanted)
+    def add_early(self, span: Span, exit_layer: int, rows: Sequence[int]) -> range:
+        """Append a span that leaves early, before all that do not, and ask for those of its rows, in ascending order."""
+        if self.early_spans != len(self.spans) or self.exit_layer not in (0, exit_layer) or exit_layer < 1:
+            raise ValueError("spans that leave early come first, and leave together, behind a layer")
+        places = self._add(span, rows)
         self.early_spans, self.early_rows, self.exit_layer = len(self.spans), self.rows, exit_layer
         self.early_wanted = len(self.wanted)
         return places
 
-    def _add(self, span: Span, wanted: Sequence[int]) -> range:
+    def _add(self, span: Span, rows: Sequence[int]) -> range:
         first = len(self.wanted)
         self.spans.append(span)
-        self.wanted.extend(self.rows + row for row in wanted)
+        self.wanted.extend(self.rows + row for row in rows)
         self.rows += len(span.tokens)
         return range(first, len(self.wanted))
 
     @property
     def needed_early(self) -> list[int]:
-        """The rows that are needed when the early ones leave: of these the wanted ones, and all others."""
+        """The rows that are needed when the early ones leave: the wanted ones of the early rows, and all late rows."""
         return [*self.wanted[: self.early_wanted], *range(self.early_rows, self.rows)]
 
     @property
     def needed_last(self) -> list[int]:
-        """Of the rows that do not leave early, counted from the first of them, those that are wanted."""
+        """The wanted ones of the late rows, counted from the first late row."""
         return [row - self.early_rows for row in self.wanted[self.early_wanted :]]
 
     def tokens(self) -> Tensor:
@@ -172,7 +172,7 @@ class Forward(Protocol):
         ...
 
     def top(self, logits: Tensor, rows: Sequence[int], count: int) -> tuple[Tensor, Tensor]:
-        """The `count` largest logits of some rows and their token ids, [rows, count], largest first."""
+        """The `count` largest of some rows of contiguous logits and their token ids, [rows, count], largest first."""
         ...
 
     def embed(self, tokens: Tensor) -> Tensor:
@@ -226,9 +226,10 @@ class Decoder:
             attended = self._attend(index, spans, masks, query, key, value)
             if (rows := needed.get(index)) is not None:  # of the others only keys and values
                 x, attended = x[rows], attended[rows]
-            x = x + layer.attention_out(attended)
-            gate, up = layer.gate_up(self._norm(x, layer.mlp_norm)).chunk(2, dim=1)
-            x = x + layer.down(F.silu(gate) * up)
+            if len(x):
+                x = x + layer.attention_out(attended)
+                gate, up = layer.gate_up(self._norm(x, layer.mlp_norm)).chunk(2, dim=1)
+                x = x + layer.down(F.silu(gate) * up)
         return torch.cat((left, rotation.back(self._norm(x)) * self.weights.norm))
 
     def logits(self, states: Tensor) -> Tensor:

@@ -57,11 +57,11 @@ class Draft:
             last = self.weights.guessable[places]
             so_far = [before * chance for before, chance in zip(so_far, chances.tolist(), strict=True)]
             likely = [row for row, chance in enumerate(so_far) if chance >= least_chance]
+            if not likely:
+                break
             if len(likely) < len(so_far):
                 states, last = states[likely], last[likely]
                 going_on, so_far = [going_on[row] for row in likely], [so_far[row] for row in likely]
             for guesses, token, chance in zip(going_on, last.tolist(), so_far, strict=True):
                 guesses.append(Guess(token, chance))
-            if not likely:
-                break
         return found

@@ -96,7 +96,7 @@ class Stream(Running[Generate]):
         return place < len(self.guesses) and self.guesses[place].token == drawn[place]
 
     def accept(self, drawn: Sequence[int], state: Tensor) -> None:
-        """All of them but the last were guessed; that was drawn from `state`."""
+        """They are right guesses but for the last, which was drawn from `state`."""
         if self.source and self.guesses:
             self.source.learn(self.guesses, len(drawn) - 1)
         self.guesses, self.state = (), state
@@ -124,7 +124,7 @@ class Scoring(Running[Score]):
 
 @dataclass(eq=False, slots=True)
 class Reading(Running[Read]):
-    """A Read. `total` is the sum of the states of the text's tokens so far; `text_rows` of the wanted rows are such."""
+    """A Read. `total` is the sum of the states of the text's tokens so far; the first `text_rows` wanted rows are such."""
 
     total: Tensor | None = None
     text_rows: int = 0
@@ -132,7 +132,8 @@ class Reading(Running[Read]):
     def pack(self, batch: Batch, count: int) -> None:
         """Join the pass, to leave it early; the text's tokens are wanted, and the prompt's last."""
         span, last = self.feed(count)
-        rows = [row for row in range(count) if span.start + row in self.request.text]
+        text = self.request.text
+        rows = list(range(max(text.start - span.start, 0), min(text.stop - span.start, count)))
         self.text_rows = len(rows)
         if last and count - 1 not in rows:
             rows.append(count - 1)

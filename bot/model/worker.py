@@ -21,7 +21,7 @@ from bot.model.tokens import StopFilter, TextStream
 log = logging.getLogger(__name__)
 
 COMPANY_S = 0.001
-"""How long an answer asked for after a rest waits for company: for a verdict, which would wait for its prompt."""
+"""How long an answer that is asked for after a rest waits for a verdict, which would else wait for its prompt."""
 
 SPEED_MEMORY = 0.9
 """Weight of the past in the moving averages of speed, per step or request."""
@@ -170,7 +170,7 @@ class Worker:
             self._post_news()
 
     def _take_commands(self) -> Iterable[Command]:
-        """All that wait. After a rest also what comes right behind, until that is a verdict: answers wait for those."""
+        """All that wait. After a rest an answer waits for what comes right behind it; a verdict waits for nobody."""
         rested = not self._engine.busy
         if rested:
             yield self._commands.get()

@@ -37,6 +37,8 @@ SIZES: dict[str, Any] = {
     "vocab_size": VOCABULARY,
     "max_position_embeddings": CONTEXT,
 }
+MANY_HEADS = {"num_attention_heads": 18, "num_key_value_heads": 1}
+"""More of one group than attention takes at once."""
 LLAMA3_ROPE = {
     "rope_type": "llama3",
     "rope_theta": 10000.0,
@@ -50,7 +52,7 @@ FAMILIES: dict[str, Callable[[], PreTrainedModel]] = {
         Qwen2Config(**SIZES | {"num_key_value_heads": 4}, tie_word_embeddings=False)
     ),
     "qwen2.5": lambda: Qwen2ForCausalLM(Qwen2Config(**SIZES, tie_word_embeddings=True)),
-    "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SIZES, head_dim=32)),
+    "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SIZES | MANY_HEADS, head_dim=80)),
     "llama": lambda: LlamaForCausalLM(LlamaConfig(**SIZES, rope_parameters=LLAMA3_ROPE)),
     "smollm2": lambda: LlamaForCausalLM(LlamaConfig(**SIZES, tie_word_embeddings=True)),
     "mistral": lambda: MistralForCausalLM(MistralConfig(**SIZES, sliding_window=48)),

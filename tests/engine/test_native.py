@@ -122,8 +122,8 @@ def early_states(forward, text, others=()):
     pool = Pool(forward.kv_shape, 64 << 20)
     batch = Batch()
     for other in others:
-        batch.add_early(Span(pool.take(other, 0), other, 0, 0), exit_layer=1, wanted=range(1, len(other), 2))
-    places = batch.add_early(Span(pool.take(text, 0), text, 0, 0), exit_layer=1, wanted=range(len(text)))
+        batch.add_early(Span(pool.take(other, 0), other, 0, 0), exit_layer=1, rows=range(1, len(other), 2))
+    places = batch.add_early(Span(pool.take(text, 0), text, 0, 0), exit_layer=1, rows=range(len(text)))
     for other in others:
         batch.add(Span(pool.take(other, 0), other, 0, 0), wanted=1)
     states = forward.forward(batch)
@@ -137,7 +137,7 @@ def test_a_row_is_the_same_to_the_bit_whichever_others_are_wanted(folders, tmp_p
 
     def states(early_wanted, late_wanted):
         pool, batch = Pool(native.kv_shape, 64 << 20), Batch()
-        batch.add_early(Span(pool.take(early, 0), early, 0, 0), exit_layer=1, wanted=early_wanted)
+        batch.add_early(Span(pool.take(early, 0), early, 0, 0), exit_layer=1, rows=early_wanted)
         batch.add(Span(pool.take(late, 0), late, 0, 0), wanted=late_wanted)
         return native.forward(batch)
 

@@ -51,9 +51,12 @@ struct Heads {
   int group() const { return query / kv; }
 };
 
-// Keys of a block; queries that share what is loaded of it, as many as the registers hold sums for; and queries that take
-// a step together, so that nobody waits for the maximum and the exponentials of one.
-constexpr int kKeys = 32, kQueries = kLanes / 4, kTogether = kLanes;
+// Keys of a block.
+constexpr int kKeys = 32;
+// Queries that share what is loaded of a block: as many as the registers hold sums for.
+constexpr int kQueries = kLanes / 4;
+// Queries that take a step together, so that nothing waits for the maximum and the exponentials of one.
+constexpr int kTogether = kLanes;
 
 // The running softmax of one query: `out` is the sum of values weighted with e^(score - highest).
 struct Running {
@@ -62,12 +65,19 @@ struct Running {
 
 typedef float Eight __attribute__((vector_size(32)));
 
+// The numbers of both in this order; those of `b` are counted from 8. Before version 12 gcc does not know clang's name.
+template <int... kOrder>
+inline Eight pick(Eight a, Eight b) {
+#if defined(__clang__)
+  return __builtin_shufflevector(a, b, kOrder...);
+#else
+  typedef int32_t Order __attribute__((vector_size(32)));
+  return __builtin_shuffle(a, b, Order{kOrder...});
+#endif
+}
+
 // out[i · kKeys + j] = what is at row j and column i of eight rows.
 inline void transpose8(const Stored* const* rows, float* out) {
-  typedef int32_t Order __attribute__((vector_size(32)));
-  const Order low = {0, 8, 1, 9, 4, 12, 5, 13}, high = {2, 10, 3, 11, 6, 14, 7, 15};
-  const Order low_pairs = {0, 1, 8, 9, 4, 5, 12, 13}, high_pairs = {2, 3, 10, 11, 6, 7, 14, 15};
-  const Order low_half = {0, 1, 2, 3, 8, 9, 10, 11}, high_half = {4, 5, 6, 7, 12, 13, 14, 15};
   Eight r[8], pairs[8], fours[8];
   for (int j = 0; j < 8; ++j) {
     float row[8];
@@ -75,17 +85,17 @@ inline void transpose8(const Stored* const* rows, float* out) {
     std::memcpy(&r[j], row, sizeof row);
   }
   for (int j = 0; j < 8; j += 2) {
-    pairs[j] = __builtin_shuffle(r[j], r[j + 1], low);
-    pairs[j + 1] = __builtin_shuffle(r[j], r[j + 1], high);
+    pairs[j] = pick<0, 8, 1, 9, 4, 12, 5, 13>(r[j], r[j + 1]);
+    pairs[j + 1] = pick<2, 10, 3, 11, 6, 14, 7, 15>(r[j], r[j + 1]);
   }
   for (int j = 0; j < 8; j += 4)
     for (int k = 0; k < 2; ++k) {
-      fours[j + 2 * k] = __builtin_shuffle(pairs[j + k], pairs[j + k + 2], low_pairs);
-      fours[j + 2 * k + 1] = __builtin_shuffle(pairs[j + k], pairs[j + k + 2], high_pairs);
+      fours[j + 2 * k] = pick<0, 1, 8, 9, 4, 5, 12, 13>(pairs[j + k], pairs[j + k + 2]);
+      fours[j + 2 * k + 1] = pick<2, 3, 10, 11, 6, 7, 14, 15>(pairs[j + k], pairs[j + k + 2]);
     }
   for (int i = 0; i < 4; ++i) {
-    const Eight column = __builtin_shuffle(fours[i], fours[i + 4], low_half);
-    const Eight later = __builtin_shuffle(fours[i], fours[i + 4], high_half);
+    const Eight column = pick<0, 1, 2, 3, 8, 9, 10, 11>(fours[i], fours[i + 4]);
+    const Eight later = pick<4, 5, 6, 7, 12, 13, 14, 15>(fours[i], fours[i + 4]);
     std::memcpy(out + i * kKeys, &column, sizeof column);
     std::memcpy(out + (i + 4) * kKeys, &later, sizeof later);
   }
@@ -111,7 +121,7 @@ inline void score(const float* queries, const float* keys, int dim, float (*scor
   Vec sums[kCount][kParts] = {};
   for (int i = 0; i < dim; ++i, keys += kKeys)
     for (int p = 0; p < kParts; ++p) {
-      const Vec part = loaded(keys + p * kLanes);
+      const Vec part = load_once(keys + p * kLanes);
       for (int q = 0; q < kCount; ++q) sums[q][p] += queries[q * dim + i] * part;
     }
   for (int q = 0; q < kCount; ++q)
@@ -151,7 +161,7 @@ inline void weigh(const float (*weights)[kKeys], const float* values, int count,
     for (int p = 0; p < kParts; ++p) sums[q][p] = load(out + q * dim + p * kLanes) * fade[q];
   for (int key = 0; key < count; ++key, values += dim)
     for (int p = 0; p < kParts; ++p) {
-      const Vec part = loaded(values + p * kLanes);
+      const Vec part = load_once(values + p * kLanes);
       for (int q = 0; q < kCount; ++q) sums[q][p] += weights[q][key] * part;
     }
   for (int q = 0; q < kCount; ++q)
@@ -169,12 +179,12 @@ inline void weigh(const float (*weights)[kKeys], const float* values, int count,
 inline void attend_block(const float* queries, int n, const float* keys, const float* values, int count, int dim,
                          Running* states, float* out) {
   alignas(64) float scores[kTogether][kKeys], fade[kTogether];
-  const int paired = n / kQueries * kQueries;
-  for (int q = 0; q < paired; q += kQueries) score<kQueries>(queries + q * dim, keys, dim, scores + q);
-  for (int q = paired; q < n; ++q) score<1>(queries + q * dim, keys, dim, scores + q);
+  const int shared = n / kQueries * kQueries;
+  for (int q = 0; q < shared; q += kQueries) score<kQueries>(queries + q * dim, keys, dim, scores + q);
+  for (int q = shared; q < n; ++q) score<1>(queries + q * dim, keys, dim, scores + q);
   soften(scores, n, count, states, fade);
-  for (int q = 0; q < paired; q += kQueries) weigh<kQueries>(scores + q, values, count, dim, fade + q, out + q * dim);
-  for (int q = paired; q < n; ++q) weigh<1>(scores + q, values, count, dim, fade + q, out + q * dim);
+  for (int q = 0; q < shared; q += kQueries) weigh<kQueries>(scores + q, values, count, dim, fade + q, out + q * dim);
+  for (int q = shared; q < n; ++q) weigh<1>(scores + q, values, count, dim, fade + q, out + q * dim);
 }
 
 // One task: some rows of a span, all heads of one group. query and out are [rows, heads.query, dim] of the batch.

@@ -152,7 +152,7 @@ class Decoder {
     });
   }
 
-  // The layers from `first` up to `end` over x [rows, hidden], which is changed; the first `coarse_rows` may be computed
+  // The layers from `first` up to `end`, at least one, over x [rows, hidden], which is changed; the first `coarse_rows` may be computed
   // less exactly. Cosine and sine are [rows, head_dim / 2]. At the end the rows that are `needed`, in ascending order,
   // are the first ones of x; of others the last layer computes keys and values only.
   void pass(int first, int end, float* x, int rows, int coarse_rows, const float* cosine, const float* sine,
@@ -163,11 +163,12 @@ class Decoder {
     plan_attention(all_rows_.data(), rows);
     for (int index = first; index < end; ++index) {
       Layer& layer = layers_[index];
+      const bool last = index == end - 1;
       attention_inputs(layer, index, x, rows, cosine, sine);
-      if (index == end - 1) plan_attention(needed, needed_count);
+      if (last) plan_attention(needed, needed_count);
       attention(index);
-      if (index == end - 1) rows = keep(needed, needed_count, x);
-      after_attention(layer, x, rows);
+      if (last) rows = keep(needed, needed_count, x);
+      if (rows > 0) after_attention(layer, x, rows);
     }
     coarse_rows_ = 0;
   }

@@ -14,8 +14,8 @@ from bot.engine.native.decoder import NativeDecoder
 from bot.engine.rotation import Rotation
 
 ARCHITECTURE = Architecture(
-    layers=2, hidden=192, heads=6, kv_heads=2, head_dim=32, intermediate=320, norm_epsilon=1e-6,
-    rope_frequencies=torch.logspace(0, -3, 16),
+    layers=2, hidden=192, heads=10, kv_heads=2, head_dim=80, intermediate=320, norm_epsilon=1e-6,
+    rope_frequencies=torch.logspace(0, -3, 40),
 )  # fmt: skip
 VOCABULARY = 203
 TOLERANCE = 0.03
@@ -102,9 +102,9 @@ def error(compiled: ctypes.CDLL, threads: int) -> float:
 
 
 def _logits(decoder: Forward) -> Tensor:
-    """Of a prompt in two pieces, in company."""
+    """Of a prompt in two pieces, longer than attention takes at once, in company."""
     pool = Pool(decoder.kv_shape, 1 << 24)
-    first, second = ([(seed * i) % VOCABULARY for i in range(1, 24)] for seed in (7, 11))
+    first, second = ([(seed * i) % VOCABULARY for i in range(1, 48)] for seed in (7, 11))
     slots = [pool.take(tokens, 16) for tokens in (first, second)]
     batch = Batch()
     batch.add(Span(slots[0], first[:13], 0, 0))
@@ -121,6 +121,6 @@ def _early(decoder: Forward) -> Tensor:
     first, second = ([(seed * i) % VOCABULARY for i in range(1, 24)] for seed in (5, 13))
     slots = [pool.take(tokens, 16) for tokens in (first, second)]
     batch = Batch()
-    batch.add_early(Span(slots[0], first, 0, 0), exit_layer=1, wanted=[0, 1, 2, *range(9, 23)])
+    batch.add_early(Span(slots[0], first, 0, 0), exit_layer=1, rows=[0, 1, 2, *range(9, 23)])
     batch.add(Span(slots[1], second, 0, 0), wanted=1)
     return decoder.forward(batch)

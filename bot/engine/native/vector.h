@@ -22,8 +22,8 @@ typedef float Vec __attribute__((vector_size(4 * kLanes)));
 typedef int32_t IntVec __attribute__((vector_size(4 * kLanes)));
 
 inline Vec load(const float* p) { Vec v; std::memcpy(&v, p, sizeof v); return v; }
-// For several uses: left to itself gcc 12 loads such a vector again for each.
-inline Vec loaded(const float* p) {
+// For several uses: gcc 12 would load such a vector again for each, if it knew where it came from.
+inline Vec load_once(const float* p) {
   Vec v = load(p);
 #if defined(__AVX512VNNI__)
   asm("" : "+v"(v));
