@@ -154,15 +154,19 @@ struct Coarse {
     return *std::max_element(fours, fours + 16) * (kMax + kShift) <= INT16_MAX;
   }
 
-  // A line with four inputs of an output side by side instead of two.
+  // A line with four inputs of an output side by side instead of two. Lanes are woven apart from one another: each gets a
+  // half of both parts of a word.
   static void reorder(const int8_t* line, int8_t* out) {
-    const auto at = [&](int word, int p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(line + (2 * word + p) * kStep)); };
-    auto* place = reinterpret_cast<__m128i*>(out);
-    for (int word = 0; word < kLineWords; word += 2)
-      for (int p = 0; p < 2; ++p) {
-        _mm_storeu_si128(place++, _mm_unpacklo_epi16(at(word, p), at(word + 1, p)));
-        _mm_storeu_si128(place++, _mm_unpackhi_epi16(at(word, p), at(word + 1, p)));
-      }
+    const auto at = [&](int word) {
+      const auto* place = reinterpret_cast<const __m256i*>(line + 2 * word * kStep);
+      return _mm256_permute4x64_epi64(_mm256_loadu_si256(place), 0b11'01'10'00);
+    };
+    auto* place = reinterpret_cast<__m256i*>(out);
+    for (int word = 0; word < kLineWords; word += 2) {
+      const __m256i first = at(word), second = at(word + 1);
+      _mm256_storeu_si256(place++, _mm256_unpacklo_epi16(first, second));
+      _mm256_storeu_si256(place++, _mm256_unpackhi_epi16(first, second));
+    }
   }
 
   template <int kRows>
