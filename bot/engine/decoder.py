@@ -112,7 +112,7 @@ class Batch:
         return self._add(span, range(len(span.tokens) - wanted, len(span.tokens)))
 
     def add_early(self, span: Span, exit_layer: int, rows: Sequence[int]) -> range:
-        """Append a span that leaves early, before all that do not, and ask for those of its rows, in ascending order."""
+        """Append a span that leaves early, before all that do not, and ask for some of its rows, in ascending order."""
         if self.early_spans != len(self.spans) or self.exit_layer not in (0, exit_layer) or exit_layer < 1:
             raise ValueError("spans that leave early come first, and leave together, behind a layer")
         places = self._add(span, rows)

@@ -124,7 +124,7 @@ class Scoring(Running[Score]):
 
 @dataclass(eq=False, slots=True)
 class Reading(Running[Read]):
-    """A Read. `total` is the sum of the states of the text's tokens so far; the first `text_rows` wanted rows are such."""
+    """A Read. `total` is the sum of the text's states so far; the first `text_rows` wanted rows belong to it."""
 
     total: Tensor | None = None
     text_rows: int = 0
