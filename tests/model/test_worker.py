@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import Tensor
 
+from bot.engine.decoder import Batch
 from bot.model import worker
 from bot.model.api import ChatMessage, Sampling
 from bot.model.local import LocalModel
@@ -76,13 +78,21 @@ async def test_a_verdict_begins_at_once_and_an_answer_waits_for_it(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "COMPANY_S", threading.TIMEOUT_MAX)
-    question = [ChatMessage("user", "x")]
     async with LocalModel.opened(tiny_model, LocalSettings(weights="fp32", context=256, threads=1)) as model:
-        await model.classify("mood", question, ["a", "b"])
-        answer = model.stream(question, Sampling(max_new_tokens=1))
+        forward, steps = model.forward.forward, list[str]()
+
+        def recording(batch: Batch, *early: Any) -> Tensor:
+            steps.append(model._encoder.decode([token for span in batch.spans for token in span.tokens]))
+            return forward(batch, *early)
+
+        monkeypatch.setattr(model.forward, "forward", recording)
+        await model.classify("mood", [ChatMessage("user", "alone")], ["a", "b"])
+        answer = model.stream([ChatMessage("user", "answered")], Sampling(max_new_tokens=1))
         begun = asyncio.create_task(anext(answer))
-        await asyncio.sleep(0)
-        assert not begun.done()
-        await model.classify("mood", question, ["a", "b"])
+        while not (model.load().waiting or model.load().running):  # noqa: ASYNC110  # the thread has nobody to tell
+            await asyncio.sleep(0)
+        await model.classify("mood", [ChatMessage("user", "judged")], ["a", "b"])
         await begun
         await answer.aclose()
+    assert ["alone" in steps[0], "judged" in steps[1], "answered" in steps[1]] == [True, True, False]
+    assert "answered" in steps[2]

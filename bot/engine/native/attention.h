@@ -128,7 +128,7 @@ inline void score(const float* queries, const float* keys, int dim, float (*scor
     for (int p = 0; p < kParts; ++p) store(scores[q] + p * kLanes, sums[q][p]);
 }
 
-// The first `count` scores of each query become weights, and the rest 0; `fade` is by how much what was summed before fades.
+// The first `count` scores of each query become weights, and the rest 0; what was summed before fades by `fade`.
 inline void soften(float (*scores)[kKeys], int queries, int count, Running* states, float* fade) {
   float before[kTogether] = {}, highest[kTogether] = {};
   for (int q = 0; q < queries; ++q) {

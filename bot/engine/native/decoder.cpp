@@ -152,9 +152,9 @@ class Decoder {
     });
   }
 
-  // The layers from `first` up to `end`, at least one, over x [rows, hidden], which is changed; the first `coarse_rows` may be computed
-  // less exactly. Cosine and sine are [rows, head_dim / 2]. At the end the rows that are `needed`, in ascending order,
-  // are the first ones of x; of others the last layer computes keys and values only.
+  // The layers from `first` up to `end`, at least one, over x [rows, hidden], which is changed; the first `coarse_rows`
+  // may be computed less exactly. Cosine and sine are [rows, head_dim / 2]. At the end the rows that are `needed`, in
+  // ascending order, are the first ones of x; of others the last layer computes keys and values only.
   void pass(int first, int end, float* x, int rows, int coarse_rows, const float* cosine, const float* sine,
             const Span* spans, int span_count, const int32_t* needed, int needed_count) {
     spans_.assign(spans, spans + span_count);
