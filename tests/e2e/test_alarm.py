@@ -120,7 +120,10 @@ async def test_a_model_that_failed_is_told_once_and_everybody_is_answered_again(
 ):
     step = Engine.step
 
-    def fails_once(*arguments):
+    def fails_once(engine, *arguments):
+        # The mood's step may begin before the answer is asked for; who would be told nothing then loses nothing.
+        if not (engine.waiting or engine.running):
+            return step(engine, *arguments)
         monkeypatch.setattr(Engine, "step", step)
         raise RuntimeError("a cosmic ray")
 
