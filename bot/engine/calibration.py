@@ -1,13 +1,12 @@
 """What a forward pass costs on this machine: measured, which takes a few steps of the model, and kept for a week.
 
 Not longer, for a machine may be slow for reasons that nobody here sees; and what is measured while other programs
-compute is not kept at all.
+compute is kept for a day.
 """
 
 import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -31,10 +30,13 @@ TIMES = 3
 """The shortest of as many counts. The first step of each size warms up."""
 
 UNDISTURBED = 0.8
-"""Of the cores' time, what this process must have had for its costs to be kept."""
+"""Of the cores' time, what this process must have had for its costs to be trusted."""
 
-KEPT_S = 7 * 24 * 3600.0
-"""How old costs may be, in seconds."""
+KEPT_S, DISTURBED_KEPT_S = 7 * 24 * 3600.0, 24 * 3600.0
+"""How long costs are kept, in seconds: those that are trusted, and the others."""
+
+UNTIL = "until"
+"""Beside the costs: the end of their time, in seconds since 1970."""
 
 
 def kept_or(
@@ -46,28 +48,26 @@ def kept_or(
     clock: Callable[[], float] = time.perf_counter,
     spent: Callable[[], float] = time.process_time,
 ) -> Costs:
-    """What is kept in `file`, or else is `measured`, and kept there if nobody else wanted the `cores` meanwhile."""
+    """What is kept in `file`, or else is `measured` and kept there; for less long if others wanted the `cores` too."""
     if (kept := _kept(file, now())) is not None:
         return kept
     began, spent_before = clock(), spent()
     costs = measured()
-    if spent() - spent_before >= UNDISTURBED * cores * (clock() - began):
-        keep(file, asdict(costs))
+    undisturbed = spent() - spent_before >= UNDISTURBED * cores * (clock() - began)
+    keep(file, {UNTIL: now() + (KEPT_S if undisturbed else DISTURBED_KEPT_S), **asdict(costs)})
     return costs
 
 
 def _kept(file: Path, now: float) -> Costs | None:
     """None also for what is too old, of another version, or makes no sense."""
     kept = read(file)
-    if not isinstance(kept, dict) or kept.keys() != {field.name for field in fields(Costs)}:
+    if not isinstance(kept, dict) or kept.keys() != {UNTIL, *(field.name for field in fields(Costs))}:
         return None
     if not all(isinstance(value, float) and math.isfinite(value) for value in kept.values()):
         return None
+    left = kept.pop(UNTIL) - now
     costs = Costs(**kept)
-    with suppress(OSError):  # another process may have taken it away
-        if 0 <= now - file.stat().st_mtime < KEPT_S and costs.step_s > 0 and costs.row_s > 0:
-            return costs
-    return None
+    return costs if 0 < left <= KEPT_S and costs.step_s > 0 and costs.row_s > 0 else None
 
 
 @torch.inference_mode()
@@ -79,18 +79,20 @@ def measure(forward: Forward, context: int, clock: Callable[[], float] = time.pe
     slot = pool.take([0] * (past + rows), 0)
     slot.data.zero_()
 
-    def seconds(count: int, start: int = 0, wanted: int = 1) -> float:
+    def step(count: int, start: int = 0, wanted: int = 1) -> Batch:
         batch = Batch()
         batch.add(Span(slot, [0] * count, start, start), wanted)
-        best = float("inf")
-        for _ in range(TIMES):
+        return batch
+
+    steps = [step(1), step(FEW, wanted=FEW), step(DRAWING, wanted=DRAWING), step(rows), step(rows, past)]
+    best = [math.inf] * len(steps)
+    for _ in range(TIMES):
+        # In turns: a slow moment is one for all of them, and no size looks dearer than a larger one.
+        for size, batch in enumerate(steps):
             begun = clock()
             forward.logits(forward.forward(batch))
-            best = min(best, clock() - begun)
-        return best
-
-    one, fresh, late = seconds(1), seconds(rows), seconds(rows, past)
+            best[size] = min(best[size], clock() - begun)
+    one, few, drawing, fresh, late = best
     past_s = max(late - fresh, 0.0) / rows / past
-    few, drawing = seconds(FEW, wanted=FEW), seconds(DRAWING, wanted=DRAWING)
     few_s, more_s = max(few - one, 0.0) / (FEW - 1), max(drawing - few, 0.0) / (DRAWING - FEW)
     return Costs(one, fresh / rows, past_s, few_s, more_s)
