@@ -87,7 +87,7 @@ def measure(forward: Forward, context: int, clock: Callable[[], float] = time.pe
     steps = [step(1), step(FEW, wanted=FEW), step(DRAWING, wanted=DRAWING), step(rows), step(rows, past)]
     best = [math.inf] * len(steps)
     for _ in range(TIMES):
-        # In turns: a slow moment is one for all of them, and no size looks dearer than a larger one.
+        # In turns: a slow moment must not meet one size alone, which would look dearer than a larger one.
         for size, batch in enumerate(steps):
             begun = clock()
             forward.logits(forward.forward(batch))

@@ -121,7 +121,7 @@ async def test_a_model_that_failed_is_told_once_and_everybody_is_answered_again(
     step = Engine.step
 
     def fails_once(engine, *arguments):
-        # The mood's step may begin before the answer is asked for; who would be told nothing then loses nothing.
+        # The mood's own step may come first; were it to fail, the answer would come as usual, without a warning.
         if not (engine.waiting or engine.running):
             return step(engine, *arguments)
         monkeypatch.setattr(Engine, "step", step)
