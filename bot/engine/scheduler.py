@@ -30,6 +30,10 @@ class Costs:
     more_s: float = 0.0
 
 
+ASSUMED = Costs(step_s=0.03, row_s=0.003, few_s=0.03, more_s=0.03)
+"""Until they are measured: of a CPU so slow that steps stay short, and where guessing tokens is of no use."""
+
+
 class Pending(NamedTuple):
     """A sequence: how many tokens of it are still to be computed, and how many are computed already."""
 

@@ -6,8 +6,8 @@ Turns messages into token ids, waits for news from the worker, and turns scores 
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -19,6 +19,7 @@ from bot.engine.decoder import Forward
 from bot.engine.native.compilation import Compilation
 from bot.engine.requests import Generate, Read, Request, Score, Scored, Seen
 from bot.engine.sampling import SamplingParameters
+from bot.engine.scheduler import Costs
 from bot.model.api import (
     ChatMessage,
     Choice,
@@ -38,11 +39,13 @@ from bot.model.memory import give_back
 from bot.model.parts import (
     LocalSettings,
     Parts,
+    calibrate,
     compilation_for,
     compiled,
     load_parts,
     make_engine,
     with_backend,
+    with_costs,
 )
 from bot.model.probes import Probe
 from bot.model.tokens import Prompt, StopFilter, TextStream
@@ -67,6 +70,7 @@ class LocalModel:
         self._closed = False
         self._preparation: asyncio.Task[None] | None = None
         self._improvement: asyncio.Task[None] | None = None
+        self._calibration: Future[Costs] | None = None
         self._loop = asyncio.get_running_loop()
         self._worker = Worker(partial(make_engine, parts), self._post, waiting=parts.settings.waiting)
 
@@ -95,24 +99,30 @@ class LocalModel:
 
     @asynccontextmanager
     async def _improving(self) -> AsyncIterator[None]:
-        """While the block runs, what is faster is compiled, and the model goes on with it."""
+        """While the block runs, what is faster is compiled and gone on with; then what its steps cost is measured."""
         compilation = compilation_for(self._parts)
-        if compilation is not None:
-            self._improvement = asyncio.create_task(self._improve(compilation))
+        self._improvement = asyncio.create_task(self._improve(compilation))
         try:
             yield
         finally:
             self._closed = True
             if compilation is not None:
                 compilation.stop()
-            if self._improvement is not None:
-                await self._improvement
+            if self._calibration is not None:
+                self._calibration.cancel()
+            await asyncio.wait([self._improvement])
 
-    async def _improve(self, compilation: Compilation) -> None:
+    async def _improve(self, compilation: Compilation | None) -> None:
+        if compilation is not None:
+            await self._go_on_with_compiled(compilation)
+        if self._parts.costs is None and not self._closed:
+            await self._calibrate()
+
+    async def _go_on_with_compiled(self, compilation: Compilation) -> None:
         """A failure is told, and changes nothing."""
         try:
             backend = await asyncio.to_thread(compiled, self._parts, compilation)
-            await asyncio.wrap_future(self._worker.replace(partial(self._engine_with, backend)))
+            await self._change(partial(with_backend, backend=backend))
             await self.prepare()
         except BackendUnusable as error:
             if not self._closed:
@@ -123,13 +133,26 @@ class LocalModel:
             await asyncio.to_thread(give_back)
             log.info("the model goes on with %s (%s)", backend.name, backend.reason)
 
-    def _engine_with(self, backend: Backend) -> MakeEngine:
-        """Called in the engine's thread."""
-        self._parts = with_backend(self._parts, backend)
-        return partial(make_engine, self._parts)
+    async def _calibrate(self) -> None:
+        """A failure is told, and changes nothing."""
+        self._calibration = self._worker.when_idle(calibrate(self._parts))
+        try:
+            costs = await asyncio.wrap_future(self._calibration)
+            await self._change(partial(with_costs, costs=costs))
+        except Exception:
+            log.exception("what steps cost here could not be measured; they are taken for slow ones")
+
+    async def _change(self, change: Callable[[Parts], Parts]) -> None:
+        """Between two steps the engine goes on with other parts."""
+
+        def changed() -> MakeEngine:
+            self._parts = change(self._parts)
+            return partial(make_engine, self._parts)
+
+        await asyncio.wrap_future(self._worker.replace(changed))
 
     async def settled(self) -> None:
-        """Until what stands before the texts of probes is computed, and nothing faster is being compiled any more."""
+        """Until what stands before texts of probes is computed, the fastest engine runs, and its steps are measured."""
         for task in (self._preparation, self._improvement):
             if task is not None:
                 await asyncio.wait([task])  # also when it ends because the model is closed

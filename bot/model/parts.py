@@ -6,10 +6,10 @@ Where a compiler may bring a faster one, that happens behind a model that works 
 import logging
 import os
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,14 +17,14 @@ import torch
 
 from bot.engine import checkpoint
 from bot.engine.backend import Backend, Place, Wanted, open_at_once, open_backend, open_compiled
-from bot.engine.calibration import kept_or, measure
+from bot.engine.calibration import keep_costs, kept_costs, measure
 from bot.engine.draft import Draft, DraftWeights
 from bot.engine.guess import Guessing
 from bot.engine.kv import Pool
 from bot.engine.loop import Engine
 from bot.engine.native import library
 from bot.engine.native.compilation import Compilation, NotCompiled
-from bot.engine.scheduler import Budget, Costs
+from bot.engine.scheduler import ASSUMED, Budget, Costs
 from bot.model import drafts, manifest, probes
 from bot.model.memory import give_back
 from bot.model.probes import Probe
@@ -61,12 +61,15 @@ class LocalSettings:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A model folder, loaded: what makes an engine, what makes token ids, and what was fitted to the model."""
+    """A model folder, loaded: what makes an engine, what makes token ids, and what was fitted to the model.
+
+    `costs` are None until they are measured: see `calibrate`.
+    """
 
     settings: LocalSettings
     place: Place
     backend: Backend
-    costs: Costs
+    costs: Costs | None
     encoder: PromptEncoder
     probes: Sequence[Probe] = ()
     draft: Draft | None = None
@@ -75,7 +78,8 @@ class Parts:
 def load_parts(folder: Path, settings: LocalSettings, *, patient: bool = True) -> Parts:
     """Read a folder and pack its weights; seconds. Run it in the thread that will use them.
 
-    Who is not `patient` gets a slower backend at once where a faster one must be compiled first.
+    Who is not `patient` gets a slower backend at once where a faster one must be compiled first, and costs only where
+    they are kept.
     """
     torch.set_num_threads(settings.cores)
     place = Place(folder, folder / "int8", settings.library_cache)
@@ -88,9 +92,9 @@ def load_parts(folder: Path, settings: LocalSettings, *, patient: bool = True) -
     fitted = list(probes.load(about.checksum, settings.fitted)) if about else []
     guessing = drafts.load(about.checksum, settings.drafts) if about else None
     draft = _draft(guessing, place, backend) if guessing else None
-    parts = Parts(settings, place, backend, _costs(backend, place, settings), encoder.result(), fitted, draft)
+    parts = _at_home(Parts(settings, place, backend, None, encoder.result(), fitted, draft))
     give_back()
-    return parts
+    return with_costs(parts, _all_of(calibrate(parts))) if patient and parts.costs is None else parts
 
 
 def compilation_for(parts: Parts) -> Compilation | None:
@@ -112,9 +116,23 @@ def compiled(parts: Parts, compilation: Compilation) -> Backend:
 
 
 def with_backend(parts: Parts, backend: Backend) -> Parts:
-    """The same model, computed with another backend, which is measured: nothing else should run now."""
+    """The same model, computed with another backend. Run it in the thread that will compute."""
     draft = _draft(parts.draft.weights, parts.place, backend) if parts.draft else None
-    return replace(parts, backend=backend, costs=_costs(backend, parts.place, parts.settings), draft=draft)
+    return _at_home(replace(parts, backend=backend, draft=draft))
+
+
+def with_costs(parts: Parts, costs: Costs) -> Parts:
+    """The same, scheduled by these costs."""
+    return replace(parts, costs=costs)
+
+
+def calibrate(parts: Parts) -> Generator[None, None, Costs]:
+    """Measure what steps cost, one at each turn, and keep it. Run it in the thread that computes, in a quiet moment."""
+    settings = parts.settings
+    measured = yield from measure(parts.backend.forward, settings.context, settings.cores)
+    if file := _costs_file(parts):
+        keep_costs(measured, file, time.time())
+    return measured.costs
 
 
 def _draft(weights: DraftWeights, place: Place, backend: Backend) -> Draft:
@@ -124,34 +142,44 @@ def _draft(weights: DraftWeights, place: Place, backend: Backend) -> Draft:
     return Draft.pack(weights, rows, backend.forward)
 
 
-def _costs(backend: Backend, place: Place, settings: LocalSettings) -> Costs:
-    """Measured in the engine's thread, as it will compute: the library's threads want the cores for themselves."""
-    torch.set_num_threads(1 if backend.name == "native" else settings.cores)
-    measured = partial(measure, backend.forward, settings.context)
+def _at_home(parts: Parts) -> Parts:
+    """In the thread that computes: with as many of torch's threads as its backend wants, and the costs kept of it."""
+    # The library's threads want the cores for themselves.
+    torch.set_num_threads(1 if parts.backend.name == "native" else parts.settings.cores)
+    file = _costs_file(parts)
+    return replace(parts, costs=kept_costs(file, time.time()) if file else None)
+
+
+def _all_of(steps: Generator[None, None, Costs]) -> Costs:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            costs: Costs = end.value
+            return costs
+
+
+def _costs_file(parts: Parts) -> Path | None:
+    """Named by what changes the costs most: model, code, CPU, threads, room. None where nothing may be kept."""
+    place, settings = parts.place, parts.settings
     if place.library_cache is None:
-        return measured()
-    file = place.library_cache / f"costs-{_circumstances(backend, place, settings)}.json"
-    return kept_or(measured, file, cores=settings.cores)
-
-
-def _circumstances(backend: Backend, place: Place, settings: LocalSettings) -> str:
-    """Changes with what changes the costs most: model, code, CPU, threads, room."""
+        return None
     config = (place.folder / "config.json").read_text(encoding="utf-8")
-    code = [library.fingerprint(), torch.__version__, backend.name]
-    parts = [config, *code, str(settings.cores), str(settings.context)]
-    return sha256("\0".join(parts).encode()).hexdigest()[:16]
+    code = [library.fingerprint(), torch.__version__, parts.backend.name]
+    circumstances = "\0".join([config, *code, str(settings.cores), str(settings.context)])
+    return place.library_cache / f"costs-{sha256(circumstances.encode()).hexdigest()[:16]}.json"
 
 
 def make_engine(parts: Parts) -> Engine:
     """An empty engine."""
-    forward, settings = parts.backend.forward, parts.settings
+    forward, settings, costs = parts.backend.forward, parts.settings, parts.costs or ASSUMED
     return Engine(
         forward,
         Pool(forward.kv_shape, settings.memory_bytes),
         running=settings.running,
         context=settings.context,
-        budget=Budget.for_costs(parts.costs),
-        guessing=Guessing.for_costs(parts.costs),
+        budget=Budget.for_costs(costs),
+        guessing=Guessing.for_costs(costs),
         draft=parts.draft,
     )
 

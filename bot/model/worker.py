@@ -7,10 +7,12 @@ exactly one Finish, also when the engine crashes or the worker is stopped.
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
 
 from bot.engine.loop import Engine
 from bot.engine.requests import Counts, Done, Event, Generate, Request, Scored, Seen, Started, Tokens
@@ -19,6 +21,8 @@ from bot.model.memory import resident_bytes
 from bot.model.tokens import StopFilter, TextStream
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 COMPANY_S = 0.001
 """How long an answer that is asked for after a rest waits for a verdict, which would else wait for its prompt."""
@@ -72,11 +76,17 @@ class _Replace:
 
 
 @dataclass(frozen=True, slots=True)
+class _WhenIdle:
+    pieces: Generator[None, None, Any]
+    done: "Future[Any]"
+
+
+@dataclass(frozen=True, slots=True)
 class _Stop:
     pass
 
 
-Command = _Submit | _Cancel | _Forget | _Clear | _Replace | _Stop
+Command = _Submit | _Cancel | _Forget | _Clear | _Replace | _WhenIdle | _Stop
 
 
 @dataclass(slots=True)
@@ -116,6 +126,7 @@ class Worker:
         self._commands: SimpleQueue[Command] = SimpleQueue()
         self._jobs: dict[Request, Job] = {}
         self._news: list[tuple[Job, News]] = []
+        self._leisure: deque[_WhenIdle] = deque()
         self._speed = Speed()
         self._step_began: float | None = None
         self._stopping = False
@@ -141,6 +152,15 @@ class Worker:
         """Go on, between two steps, with the engine's decoder that `prepare`, called in this thread, leads to."""
         done: Future[None] = Future()
         self._commands.put(_Replace(prepare, done))
+        return done
+
+    def when_idle(self, pieces: Generator[None, None, T]) -> "Future[T]":
+        """Do something in this thread, piece by piece, while nobody wants anything; it ends with what `pieces` returns.
+
+        Who asks meanwhile waits for one piece. Whoever cancels the future ends it; so does `stop`.
+        """
+        done: Future[T] = Future()
+        self._commands.put(_WhenIdle(pieces, done))
         return done
 
     def stop(self) -> None:
@@ -173,6 +193,8 @@ class Worker:
         """All that wait. After a rest an answer waits for what comes right behind it; a verdict waits for nobody."""
         rested = not self._engine.busy
         if rested:
+            while self._leisure and self._commands.empty():
+                self._use_leisure()
             yield self._commands.get()
         try:
             while True:
@@ -180,6 +202,24 @@ class Worker:
                 yield self._commands.get(timeout=COMPANY_S) if patient else self._commands.get_nowait()
         except Empty:
             return
+
+    def _use_leisure(self) -> None:
+        """A piece of what waits for an idle moment."""
+        task = self._leisure[0]
+        self._step_began = self._clock()
+        try:
+            if not task.done.cancelled():
+                next(task.pieces)
+                return
+        except StopIteration as end:
+            if task.done.set_running_or_notify_cancel():
+                task.done.set_result(end.value)
+        except Exception as error:
+            if task.done.set_running_or_notify_cancel():
+                task.done.set_exception(error)
+        finally:
+            self._step_began = None
+        self._leisure.popleft()
 
     def _obey(self, command: Command) -> None:
         match command:
@@ -194,8 +234,12 @@ class Worker:
                 self._engine.pool.clear()
             case _Replace(prepare, done):
                 self._replace(prepare, done)
+            case _WhenIdle():
+                self._leisure.append(command)
             case _Stop():
                 self._stopping = True
+                for task in self._leisure:
+                    task.done.cancel()
                 self._engine.finish_all("cancelled", "the bot is shutting down")
                 self._handle(self._engine.take_events())
 

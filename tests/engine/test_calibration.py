@@ -1,47 +1,39 @@
 """What a step costs is measured once in a while, not at every start."""
 
 import os
-import time
 from dataclasses import replace
-from itertools import accumulate, chain, repeat
+from itertools import accumulate, chain, count, repeat
 
 import pytest
 
-from bot.engine.calibration import DISTURBED_KEPT_S, KEPT_S, TIMES, kept_or, measure
+from bot.engine.calibration import DISTURBED_KEPT_S, KEPT_S, TIMES, Measured, keep_costs, kept_costs, measure
 from bot.engine.scheduler import Costs
 from bot.model.parts import LocalSettings, load_parts
 
-START = 1e9
+NOW = 1e9
 FROM_BEFORE = '{"step_s": 0.02, "row_s": 0.001, "past_s": 0.0, "few_s": 0.0, "more_s": 0.0}'
-SOON = time.time() + 60
 WITHOUT_SENSE = (
-    f'{{"until": {SOON}, "step_s": 0.02, "row_s": 0.0, "past_s": 0.0, "few_s": 0.0, "more_s": NaN}}'
+    f'{{"until": {NOW + 60}, "step_s": 0.02, "row_s": 0.0, "past_s": 0.0, "few_s": 0.0, "more_s": NaN}}'
 )
-FIRST, SECOND = Costs(0.02, 0.001, 1e-6, 0.0005, 0.002), Costs(0.03, 0.002)
+COSTS = Costs(0.02, 0.001, 1e-6, 0.0005, 0.002)
 
 
-def kept(measured, file, **changes):
-    """As on a computer with nothing else to do."""
-    return kept_or(measured, file, **{"cores": 2, "clock": lambda: 0.0, "spent": lambda: 0.0} | changes)
-
-
-def fail():
-    pytest.fail("measured although it is kept")
-
-
-def test_the_next_start_measures_nothing(tmp_path):
+def test_the_next_start_knows_them(tmp_path):
     file = tmp_path / "not there yet" / "costs.json"
-    assert kept(lambda: FIRST, file) == FIRST
-    assert kept(fail, file) == FIRST
+    assert kept_costs(file, NOW) is None
+    keep_costs(Measured(COSTS, disturbed=False), file, NOW)
+    assert kept_costs(file, NOW) == COSTS
     assert os.listdir(file.parent) == ["costs.json"]
 
 
-@pytest.mark.parametrize("age", [KEPT_S + 1, -60])
-def test_what_is_old_or_from_the_future_is_measured_again(tmp_path, age):
+@pytest.mark.parametrize(("disturbed", "seconds"), [(False, KEPT_S), (True, DISTURBED_KEPT_S)])
+def test_what_is_old_or_from_the_future_is_not_believed(tmp_path, disturbed, seconds):
+    """What was measured while others computed is kept for less long: a busy machine does not measure at every start."""
     file = tmp_path / "costs.json"
-    kept(lambda: FIRST, file, now=lambda: START)
-    assert kept(lambda: SECOND, file, now=lambda: START + age) == SECOND
-    assert kept(fail, file, now=lambda: START + age) == SECOND
+    keep_costs(Measured(COSTS, disturbed), file, NOW)
+    assert kept_costs(file, NOW + seconds - 1) == COSTS
+    assert kept_costs(file, NOW + seconds + 1) is None
+    assert kept_costs(file, NOW - KEPT_S) is None
 
 
 @pytest.mark.parametrize(
@@ -55,29 +47,25 @@ def test_what_is_old_or_from_the_future_is_measured_again(tmp_path, age):
         WITHOUT_SENSE,
     ],
 )
-def test_what_cannot_be_understood_is_measured_again(tmp_path, written):
+def test_what_cannot_be_understood_is_not_believed(tmp_path, written):
     file = tmp_path / "costs.json"
     file.write_text(written, encoding="utf-8")
-    assert kept(lambda: SECOND, file) == SECOND
-    assert kept(fail, file) == SECOND
+    assert kept_costs(file, NOW) is None
 
 
-def test_what_is_measured_while_others_compute_is_kept_for_less_long(tmp_path):
-    """Not to be measured at every start of a busy machine, nor to be believed for a week."""
-    file, clock = tmp_path / "costs.json", iter((5.0, 6.0))
-    spent = iter((1.0, 2.5))
-    disturbed = {"clock": lambda: next(clock), "spent": lambda: next(spent), "now": lambda: START}
-    assert kept(lambda: FIRST, file, **disturbed) == FIRST
-    assert kept(fail, file, now=lambda: START + DISTURBED_KEPT_S - 1) == FIRST
-    assert kept(lambda: SECOND, file, now=lambda: START + DISTURBED_KEPT_S + 1) == SECOND
-    assert kept(fail, file, now=lambda: START + DISTURBED_KEPT_S + KEPT_S) == SECOND
-
-
-def test_where_nothing_can_be_kept_it_is_measured_every_time(tmp_path):
+def test_where_nothing_can_be_kept_nothing_fails(tmp_path):
     (tmp_path / "a file").touch()
     file = tmp_path / "a file" / "costs.json"
-    assert kept(lambda: FIRST, file) == FIRST
-    assert kept(lambda: SECOND, file) == SECOND
+    keep_costs(Measured(COSTS, disturbed=False), file, NOW)
+    assert kept_costs(file, NOW) is None
+
+
+@pytest.mark.parametrize(("own_s", "disturbed"), [(1.0, True), (1.7, False)])
+def test_it_is_seen_when_others_want_the_cores(tiny_forward, own_s, disturbed):
+    """Two cores for a second are two seconds; here `own_s` of them were this process's."""
+    seconds, own = count(0.0, 1.0), count(0.0, own_s)
+    found = measured(tiny_forward, cores=2, clock=lambda: next(seconds), spent=lambda: next(own))
+    assert found.disturbed is disturbed
 
 
 def test_a_model_is_measured_once_for_each_way_to_compute_it(tiny_model, tmp_path):
@@ -94,11 +82,25 @@ def test_a_model_is_measured_once_for_each_way_to_compute_it(tiny_model, tmp_pat
     assert costs() == first
 
 
-def test_a_slow_moment_makes_no_size_look_dearer_than_the_others(tiny_model):
-    settings = LocalSettings(weights="fp32", context=256, threads=1)
-    forward = load_parts(tiny_model, settings).backend.forward
+def test_a_slow_moment_makes_no_size_look_dearer_than_the_others(tiny_forward):
     # Every step takes a second, but for as many as one size is measured times. The clock is read before and after.
     durations = chain([10.0] * TIMES, repeat(1.0))
     readings = accumulate(chain.from_iterable((0.0, seconds) for seconds in durations))
-    costs = measure(forward, 256, clock=lambda: next(readings))
+    costs = measured(tiny_forward, clock=lambda: next(readings)).costs
     assert (costs.step_s, costs.few_s, costs.more_s, costs.past_s) == (1.0, 0.0, 0.0, 0.0)
+
+
+@pytest.fixture
+def tiny_forward(tiny_model):
+    settings = LocalSettings(weights="fp32", context=256, threads=1, library_cache=None)
+    return load_parts(tiny_model, settings, patient=False).backend.forward
+
+
+def measured(forward, cores=1, **clocks):
+    """All steps of it, one after another."""
+    steps = measure(forward, 256, cores, **clocks)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value

@@ -24,6 +24,7 @@ def chat(text, earlier=()):
 @pytest.fixture
 async def model(tiny_model):
     async with LocalModel.opened(tiny_model, SETTINGS) as opened:
+        await opened.settled()
         yield opened
 
 
