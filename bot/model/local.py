@@ -45,7 +45,6 @@ from bot.model.parts import (
     load_parts,
     make_engine,
     with_backend,
-    with_costs,
 )
 from bot.model.probes import Probe
 from bot.model.tokens import Prompt, StopFilter, TextStream
@@ -122,7 +121,7 @@ class LocalModel:
         """A failure is told, and changes nothing."""
         try:
             backend = await asyncio.to_thread(compiled, self._parts, compilation)
-            await self._change(partial(with_backend, backend=backend))
+            await self._change(lambda parts: with_backend(parts, backend))
             await self.prepare()
         except BackendUnusable as error:
             if not self._closed:
@@ -138,7 +137,7 @@ class LocalModel:
         self._calibration = self._worker.when_idle(calibrate(self._parts))
         try:
             costs = await asyncio.wrap_future(self._calibration)
-            await self._change(partial(with_costs, costs=costs))
+            await self._change(lambda parts: replace(parts, costs=costs))
         except Exception:
             log.exception("what steps cost here could not be measured; they are taken for slow ones")
 

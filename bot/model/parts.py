@@ -94,7 +94,7 @@ def load_parts(folder: Path, settings: LocalSettings, *, patient: bool = True) -
     draft = _draft(guessing, place, backend) if guessing else None
     parts = _at_home(Parts(settings, place, backend, None, encoder.result(), fitted, draft))
     give_back()
-    return with_costs(parts, _all_of(calibrate(parts))) if patient and parts.costs is None else parts
+    return replace(parts, costs=_all_of(calibrate(parts))) if patient and parts.costs is None else parts
 
 
 def compilation_for(parts: Parts) -> Compilation | None:
@@ -119,11 +119,6 @@ def with_backend(parts: Parts, backend: Backend) -> Parts:
     """The same model, computed with another backend. Run it in the thread that will compute."""
     draft = _draft(parts.draft.weights, parts.place, backend) if parts.draft else None
     return _at_home(replace(parts, backend=backend, draft=draft))
-
-
-def with_costs(parts: Parts, costs: Costs) -> Parts:
-    """The same, scheduled by these costs."""
-    return replace(parts, costs=costs)
 
 
 def calibrate(parts: Parts) -> Generator[None, None, Costs]:

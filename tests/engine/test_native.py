@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bot.engine import checkpoint
+from bot.engine import checkpoint, decoder
 from bot.engine.backend import BackendUnusable, Place, open_backend
 from bot.engine.decoder import Batch, Decoder, Span
 from bot.engine.kv import Pool
@@ -186,7 +186,7 @@ def test_weights_that_would_overflow_16_bits_are_multiplied_in_more(compiled, mo
         values = torch.full((outputs, inputs), 127, dtype=torch.int8)
         return Weight(values, torch.full((outputs,), 1 / 127 / inputs**0.5))
 
-    monkeypatch.setattr(selftest.RandomModel, "_extreme", largest)
+    monkeypatch.setattr(selftest.ExtremeModel, "_weight", largest)
     assert selftest.error(compiled, 2) < 0.01
 
 
@@ -220,7 +220,7 @@ def test_the_weights_ask_for_huge_pages(folders, tmp_path, library_cache):
 
 def test_the_self_test_passes_here_and_fails_where_one_number_is_wrong(compiled, monkeypatch):
     assert selftest.error(compiled, 2) < 0.01
-    model = selftest.RandomModel
+    model = selftest.ExtremeModel
     matrix = model.matrix
 
     def saturated(self, name):
@@ -234,6 +234,36 @@ def test_the_self_test_passes_here_and_fails_where_one_number_is_wrong(compiled,
     monkeypatch.setattr(
         model, "matrix", lambda self, name: (saturated if next(calls) > 8 else matrix)(self, name)
     )
+    assert selftest.error(compiled, 2) > selftest.TOLERANCE
+
+
+attention = decoder._attention
+
+
+def unattended(query, keys, values, mask):
+    return 0 * attention(query, keys, values, mask)
+
+
+def of_the_other_head(query, keys, values, mask):
+    return attention(query, keys, values.flip(0), mask)
+
+
+def without_the_last_lanes(query, keys, values, mask):
+    query = query.clone()
+    query[..., -16:] = 0
+    return attention(query, keys, values, mask)
+
+
+def with_a_wrong_value(query, keys, values, mask):
+    values = values.clone()
+    values[:, -1] = values[:, 0]
+    return attention(query, keys, values, mask)
+
+
+@pytest.mark.parametrize("wrong", [unattended, of_the_other_head, without_the_last_lanes, with_a_wrong_value])
+def test_the_self_test_fails_where_attention_is_wrong(compiled, monkeypatch, wrong):
+    """In the reference, that is, which the library is held against."""
+    monkeypatch.setattr(decoder, "_attention", wrong)
     assert selftest.error(compiled, 2) > selftest.TOLERANCE
 
 

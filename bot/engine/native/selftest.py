@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -23,21 +24,14 @@ TOLERANCE = 0.03
 
 
 class RandomModel:
-    """A WeightSource. Half the weights are at the end of the int8 range, so that sums of 16 bits would saturate, and
-    the others as large as FOUR_AT_MOST lets them be.
-    """
+    """A WeightSource in which it matters much which tokens attend to which."""
 
     architecture = ARCHITECTURE
     rotation = Rotation.of(ARCHITECTURE.hidden)
 
     def __init__(self) -> None:
         self._generator = torch.Generator().manual_seed(3)
-        self._table = self._random(VOCABULARY, ARCHITECTURE.hidden)
-        # One number that towers above all others, as in the states of real models, before weights of 127; and a token
-        # whose activations are all as large as they can be.
-        self._table[:, 3] = 40.0
-        self._table[5] = 1.0
-        self._table = self.rotation.back(self._table)  # so it is where the layers are
+        self._table = self.rotation.back(self._embeddings())  # so it is where the layers are
         width, kv = ARCHITECTURE.heads * ARCHITECTURE.head_dim, ARCHITECTURE.kv_heads * ARCHITECTURE.head_dim
         sizes = {
             "qkv": (width + 2 * kv, ARCHITECTURE.hidden),
@@ -52,7 +46,7 @@ class RandomModel:
             for name in sizes
             if name != "head"
         ]
-        self._matrices = {name: self._extreme(*sizes[name.split(".")[-1]]) for name in [*names, "head"]}
+        self._matrices = {name: self._weight(*sizes[name.split(".")[-1]]) for name in [*names, "head"]}
 
     def embedding(self) -> Tensor:
         return self._table
@@ -70,35 +64,66 @@ class RandomModel:
     def final_norm(self) -> Tensor:
         return torch.ones(ARCHITECTURE.hidden)
 
+    def _embeddings(self) -> Tensor:
+        return self._random(VOCABULARY, ARCHITECTURE.hidden)
+
+    def _weight(self, outputs: int, inputs: int) -> Weight:
+        values = self._random(outputs, inputs).mul_(40).round_().clamp_(-127, 127)
+        return Weight(
+            values.to(torch.int8), self._scale(outputs, 40 * inputs**0.5), self._random(outputs).mul_(0.3)
+        )
+
     def _random(self, *size: int) -> Tensor:
         return torch.randn(size, generator=self._generator)
 
-    def _extreme(self, outputs: int, inputs: int) -> Weight:
+    def _scale(self, outputs: int, size: float) -> Tensor:
+        return torch.rand(outputs, generator=self._generator).add_(0.5).div_(size)
+
+
+class ExtremeModel(RandomModel):
+    """Half the weights are at the end of the int8 range, so that sums of 16 bits would saturate, and the others as
+    large as FOUR_AT_MOST lets them be. Its tokens are so alike that attention hardly matters.
+    """
+
+    def _embeddings(self) -> Tensor:
+        # One number that towers above all others, as in the states of real models, before weights of 127; and a token
+        # whose activations are all as large as they can be.
+        table = super()._embeddings()
+        table[:, 3] = 40.0
+        table[5] = 1.0
+        return table
+
+    def _weight(self, outputs: int, inputs: int) -> Weight:
         # Mostly of one sign: sums grow as large as they can.
         signs = torch.where(self._random(outputs, inputs) > -1.0, 1, -1)
         sizes = torch.tensor([127, 127, 127, 127, 3, 1, 3, 1]).repeat(inputs // 8)
-        scale = torch.rand(outputs, generator=self._generator).add_(0.5).div_(90 * inputs**0.5)
-        return Weight((signs * sizes).to(torch.int8), scale, self._random(outputs))
+        return Weight(
+            (signs * sizes).to(torch.int8), self._scale(outputs, 90 * inputs**0.5), self._random(outputs)
+        )
 
 
 @torch.inference_mode()
 def error(compiled: ctypes.CDLL, threads: int) -> float:
     """Largest difference to float32, relative to the largest number; NaN counts as infinite.
 
-    Of a whole forward pass, of one that rows leave early, and of a single product whose sums are as large as they can
+    Of whole forward passes, of those that rows leave early, and of a single product whose sums are as large as they can
     become.
     """
-    model = RandomModel()
+    differences = [
+        *_differences(RandomModel(), compiled, threads, (_logits, _early)),
+        *_differences(ExtremeModel(), compiled, threads, (_logits, _early, _largest_sums)),
+    ]
+    return max(math.inf if math.isnan(difference) else difference for difference in differences)
+
+
+def _differences(
+    model: RandomModel, compiled: ctypes.CDLL, threads: int, questions: Sequence[Callable[[Forward], Tensor]]
+) -> Iterator[float]:
     native = NativeDecoder(compiled, model, context=64, threads=threads)
     exact = Decoder(ARCHITECTURE, pack(model, Fp32), 64)
-    states = torch.rand(20, ARCHITECTURE.hidden, generator=torch.Generator().manual_seed(4)).add_(0.2)
-    states[0], states[:, 0] = 1.0, 0.0
-    states = model.rotation.back(states)  # so they are where the head is
-    pairs = [
-        (compute(native), compute(exact)) for compute in (_logits, _early, lambda model: model.logits(states))
-    ]
-    differences = [(found - expected).abs().amax() / expected.abs().amax() for found, expected in pairs]
-    return max(math.inf if difference.isnan() else difference.item() for difference in differences)
+    for ask in questions:
+        found, expected = ask(native), ask(exact)
+        yield ((found - expected).abs().amax() / expected.abs().amax()).item()
 
 
 def _logits(decoder: Forward) -> Tensor:
@@ -124,3 +149,10 @@ def _early(decoder: Forward) -> Tensor:
     batch.add_early(Span(slots[0], first, 0, 0), exit_layer=1, rows=[0, 1, 2, *range(9, 23)])
     batch.add(Span(slots[1], second, 0, 0), wanted=1)
     return decoder.forward(batch)
+
+
+def _largest_sums(decoder: Forward) -> Tensor:
+    """Logits of states of one sign."""
+    states = torch.rand(20, ARCHITECTURE.hidden, generator=torch.Generator().manual_seed(4)).add_(0.2)
+    states[0], states[:, 0] = 1.0, 0.0
+    return decoder.logits(RandomModel.rotation.back(states))  # so they are where the head is
