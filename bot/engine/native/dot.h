@@ -22,7 +22,7 @@ namespace tandem {
 #elif defined(__AVXVNNI__)
 #define TANDEM_ISA "avx-vnni"
 #elif defined(TANDEM_LIKE_VNNI)
-// For tests on other CPUs: the layout and the activations of VNNI, multiplied one by one.
+// For tests on other CPUs: the layout and the activations of VNNI, multiplied one by one, and vectors of so many numbers.
 #define TANDEM_ISA "like vnni"
 #elif defined(__AVX2__)
 #define TANDEM_ISA "avx2"
@@ -36,6 +36,8 @@ namespace tandem {
 
 #if defined(__AVX512VNNI__)
 constexpr int kOutputs = 16;
+#elif defined(TANDEM_LIKE_VNNI)
+constexpr int kOutputs = TANDEM_LIKE_VNNI;
 #else
 constexpr int kOutputs = 8;
 #endif
@@ -85,12 +87,10 @@ struct Fine {
   // Added to activations, which sums start without.
   static constexpr int kShift = 0;
   // As many rows as the registers hold sums for; totals may wait in memory.
-#if defined(__AVX512VNNI__)
-  static constexpr int kPassRows = 8;
-#elif !defined(__AVX2__)
+#if !defined(__AVX2__)
   static constexpr int kPassRows = 4;
 #elif defined(TANDEM_VNNI)
-  static constexpr int kPassRows = 2;
+  static constexpr int kPassRows = kOutputs == 16 ? 8 : 2;
 #else
   static constexpr int kPassRows = 6;
 #endif

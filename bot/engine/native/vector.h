@@ -5,18 +5,11 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "dot.h"
 
 namespace tandem {
 
-// As wide as the sums of dot.h.
-#if defined(__AVX512VNNI__)
-constexpr int kLanes = 16;
-#else
-constexpr int kLanes = 8;
-#endif
+constexpr int kLanes = kOutputs;
 
 typedef float Vec __attribute__((vector_size(4 * kLanes)));
 typedef int32_t IntVec __attribute__((vector_size(4 * kLanes)));
@@ -27,7 +20,7 @@ inline Vec load_once(const float* p) {
   Vec v = load(p);
 #if defined(__AVX512VNNI__)
   asm("" : "+v"(v));
-#elif defined(__AVX__)
+#elif defined(__AVX__) && !defined(TANDEM_LIKE_VNNI)
   asm("" : "+x"(v));
 #endif
   return v;
@@ -38,7 +31,7 @@ inline Vec splat(float x) { return x - Vec{}; }
 // All lanes in one, by halves: a chain of lanes would be waited for.
 template <class Operation>
 inline float reduce(Vec v, Operation&& operation) {
-#if defined(__AVX__)
+#if defined(__AVX__) && !defined(TANDEM_LIKE_VNNI)
 #if defined(__AVX512VNNI__)
   // Extracts without a mask leave gcc 12 warning of its own header's undefined source.
   const __m512 whole = (__m512)v;
