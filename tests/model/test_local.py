@@ -42,9 +42,8 @@ def text_of(events):
 
 async def running_stream(model, *, conversation=None):
     """A stream that has shown its first piece and is far from its end."""
-    stream = model.stream(
-        chat("long"), Sampling(temperature=0.9, seed=1, max_new_tokens=900), conversation=conversation
-    )
+    sampling = Sampling(temperature=0.9, seed=1, max_new_tokens=900, ignore_eos=True)
+    stream = model.stream(chat("long"), sampling, conversation=conversation)
     async for event in stream:
         if isinstance(event, Delta):
             return stream
